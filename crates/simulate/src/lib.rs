@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+pub mod authenticator;
+pub mod recorded;
+pub mod typist;

@@ -1,0 +1,179 @@
+//! What must last.
+//!
+//! Consistency: a read sees every write that was acknowledged before the read began, from whichever replica.
+//! Durability: when a write returns `Ok`, it survives the death of the process and of the machine.
+//! Retries: every write is safe to repeat after [`StoreError::Unavailable`](crate::StoreError::Unavailable); a repeated create reports
+//! [`StoreError::Exists`](crate::StoreError::Exists) and a repeated compare-and-set [`StoreError::Conflict`](crate::StoreError::Conflict).
+
+use async_trait::async_trait;
+use keyward_domain::{CredentialId, DecisionId, SubjectKey, TenantId, Timestamp};
+
+use crate::StoreResult;
+
+/// A subject's row: the wrapped data key under which everything behavioural of theirs is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectRow {
+    /// The data key, wrapped by the deployment's key.
+    pub wrapped_key: Vec<u8>,
+    /// When the row was made.
+    pub created_at: Timestamp,
+}
+
+/// Subjects.
+#[async_trait]
+pub trait Subjects: Send + Sync {
+    /// The subject's row, if there is one.
+    async fn subject(&self, who: &SubjectKey) -> StoreResult<Option<SubjectRow>>;
+
+    /// Creates the row unless there is one, and returns the row that is there afterwards (two that race get the same).
+    async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow>;
+
+    /// Removes the subject with passkeys, documents and samples, in one transaction. True if there was something.
+    async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<bool>;
+}
+
+/// A passkey's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialRow {
+    /// The credential id.
+    pub id: CredentialId,
+    /// Whose it is.
+    pub who: SubjectKey,
+    /// The public credential, in the form that `keyward-passkeys` writes. Holds no secret and no behaviour.
+    pub credential: Vec<u8>,
+    /// The name that its owner gave it.
+    pub name: String,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last verified; kept coarsely.
+    pub last_used_at: Option<Timestamp>,
+    /// Raised by each change; what [`Credentials::update_credential`] compares.
+    pub version: u64,
+}
+
+/// Passkeys. A credential id is unique within its tenant.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// Adds a passkey (its `version` is stored as 1). `Exists` if the tenant has the id already.
+    async fn add_credential(&self, row: CredentialRow) -> StoreResult<()>;
+
+    /// The subject's passkeys, oldest first.
+    async fn credentials(&self, who: &SubjectKey) -> StoreResult<Vec<CredentialRow>>;
+
+    /// One passkey by its id.
+    async fn credential(&self, tenant: &TenantId, id: &CredentialId) -> StoreResult<Option<CredentialRow>>;
+
+    /// Writes `credential`, `name` and `last_used_at` and raises the version, if it still is `row.version`.
+    /// `Conflict` if it is not; `NotFound` if the passkey is gone.
+    async fn update_credential(&self, row: CredentialRow) -> StoreResult<()>;
+
+    /// Removes a passkey. True if it was there.
+    async fn remove_credential(&self, who: &SubjectKey, id: &CredentialId) -> StoreResult<bool>;
+}
+
+/// A sealed document at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentVersion {
+    /// Starts at 1 and rises by one with each write.
+    pub version: u64,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// Ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// Sealed documents of a subject, each under a name (such as `keystroke/password/personal`), with their versions.
+/// The last [`KEPT_VERSIONS`] versions are kept; older ones may be dropped with the write that follows.
+#[async_trait]
+pub trait Documents: Send + Sync {
+    /// The current version of one document.
+    async fn document(&self, who: &SubjectKey, name: &str) -> StoreResult<Option<DocumentVersion>>;
+
+    /// The current version number of every document of the subject, by name in order.
+    async fn document_names(&self, who: &SubjectKey) -> StoreResult<Vec<(String, u64)>>;
+
+    /// Writes `version = expected + 1`, if the current version is `expected` (0: none). `Conflict` otherwise.
+    async fn put_document(
+        &self,
+        who: &SubjectKey,
+        name: &str,
+        expected: u64,
+        sealed: Vec<u8>,
+        at: Timestamp,
+    ) -> StoreResult<u64>;
+
+    /// The versions that are kept, newest first.
+    async fn document_history(&self, who: &SubjectKey, name: &str) -> StoreResult<Vec<DocumentVersion>>;
+
+    /// Removes a document with all its versions. True if it was there.
+    async fn remove_document(&self, who: &SubjectKey, name: &str) -> StoreResult<bool>;
+}
+
+/// How many versions of a document are kept.
+pub const KEPT_VERSIONS: usize = 10;
+
+/// A sealed training sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRow {
+    /// The decision that it came with; unique within subject and document name.
+    pub decision: DecisionId,
+    /// When it was typed.
+    pub at: Timestamp,
+    /// Ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// Sealed training samples, per subject and document name. The newest [`KEPT_SAMPLES`] are kept.
+#[async_trait]
+pub trait Samples: Send + Sync {
+    /// Adds samples; one whose decision is there already is left as it is.
+    async fn add_samples(&self, who: &SubjectKey, name: &str, samples: Vec<SampleRow>) -> StoreResult<()>;
+
+    /// The newest `limit` samples, oldest of them first.
+    async fn samples(&self, who: &SubjectKey, name: &str, limit: usize) -> StoreResult<Vec<SampleRow>>;
+
+    /// Removes the samples that came with a decision, under every name. Returns the names they were under.
+    async fn retract_samples(&self, who: &SubjectKey, decision: DecisionId) -> StoreResult<Vec<String>>;
+
+    /// Removes all samples under a name.
+    async fn clear_samples(&self, who: &SubjectKey, name: &str) -> StoreResult<()>;
+}
+
+/// How many samples are kept under one name.
+pub const KEPT_SAMPLES: usize = 200;
+
+/// A record as the log stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// The RFC 6962 leaf hash that a Merkle tree will be built over.
+    pub leaf_hash: [u8; 32],
+    /// The tenant, for queries.
+    pub tenant: TenantId,
+    /// The decision, for queries; absent for records of other kinds.
+    pub decision: Option<DecisionId>,
+    /// When.
+    pub at: Timestamp,
+    /// The record, encoded by `keyward-audit` and sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// The append-only log.
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    /// Appends the rows in order, all or none, and returns the index of the first. Indices start at 0, have no gaps,
+    /// and are never given twice. When this returns `Ok`, the rows are durable.
+    async fn append(&self, rows: Vec<AuditRow>) -> StoreResult<u64>;
+
+    /// Rows from an index on, at most `limit`.
+    async fn read(&self, from: u64, limit: usize) -> StoreResult<Vec<(u64, AuditRow)>>;
+
+    /// The row of a decision.
+    async fn by_decision(&self, tenant: &TenantId, decision: DecisionId) -> StoreResult<Option<(u64, AuditRow)>>;
+
+    /// How many rows there are.
+    async fn size(&self) -> StoreResult<u64>;
+}
+
+/// Everything durable, as one adapter gives it.
+pub trait DurableStore: Subjects + Credentials + Documents + Samples + AuditLog {}
+impl<T: Subjects + Credentials + Documents + Samples + AuditLog> DurableStore for T {}
