@@ -1,11 +1,14 @@
 //! The question: one login or checkpoint, in the terms of this crate.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    Action, BreakGlass, CeremonyId, Claim, ClientContext, Device, RequestId, Roles, SessionId, SubjectKey, Telemetry,
+    Action, BreakGlass, CeremonyId, Claim, ClientContext, Device, RequestId, Roles, SessionId, SubjectKey,
+    Telemetry,
 };
 
 /// A passkey assertion as the browser gave it, not yet verified.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssertionResponse {
     /// The ceremony that the challenge belongs to.
     pub ceremony: CeremonyId,
@@ -20,7 +23,7 @@ impl std::fmt::Debug for AssertionResponse {
 }
 
 /// One question to keyward.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
     /// The caller's key for this request.
     pub request: RequestId,

@@ -78,7 +78,8 @@ impl Proofs {
                 amr.push(method);
             }
         }
-        let at = self.passkey.map(|p| p.at).into_iter().chain(self.claims.iter().map(|c| c.verified_at)).max();
+        let at =
+            self.passkey.map(|p| p.at).into_iter().chain(self.claims.iter().map(|c| c.verified_at)).max();
         Assurance { aal, amr: amr.into_iter().map(str::to_owned).collect(), at }
     }
 }
@@ -91,8 +92,12 @@ mod tests {
     fn claims_alone_stay_at_one_factor() {
         let at = Timestamp::from_secs(1);
         let claim = |kind| Claim { kind, verified_at: at };
-        let proofs = Proofs { passkey: None, claims: vec![claim(ClaimKind::Password), claim(ClaimKind::Badge)] };
-        assert_eq!(proofs.assurance(), Assurance { aal: Aal::Aal1, amr: vec!["pwd".into(), "sc".into()], at: Some(at) });
+        let proofs =
+            Proofs { passkey: None, claims: vec![claim(ClaimKind::Password), claim(ClaimKind::Badge)] };
+        assert_eq!(
+            proofs.assurance(),
+            Assurance { aal: Aal::Aal1, amr: vec!["pwd".into(), "sc".into()], at: Some(at) }
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct StepUp {
     pub evidence: Evidence,
     /// The ceremony to complete; absent when the person has no passkey that could answer.
     pub ceremony: Option<CeremonyId>,
-    /// `PublicKeyCredentialRequestOptions` as JSON (WebAuthn Level 3), to hand to the browser.
+    /// `CredentialRequestOptions` as JSON: `{"publicKey": …}`, to hand to the browser.
     pub options_json: Option<String>,
     /// When the challenge expires.
     pub expires_at: Option<Timestamp>,

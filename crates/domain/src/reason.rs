@@ -166,7 +166,11 @@ impl Reason {
     /// The same with one fact more.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: &(impl ToString + ?Sized)) -> Self {
-        debug_assert!(self.code.metadata_keys().contains(&key), "{key} is not documented for {}", self.code.code());
+        debug_assert!(
+            self.code.metadata_keys().contains(&key),
+            "{key} is not documented for {}",
+            self.code.code()
+        );
         self.metadata.insert(key.to_owned(), value.to_string());
         self
     }

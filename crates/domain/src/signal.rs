@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::context::named;
 use crate::Timestamp;
+use crate::context::named;
 
 named! {
     /// A source of observations.
@@ -83,7 +83,15 @@ pub struct Signal {
 impl Signal {
     /// A signal that was not scored.
     pub const fn unscored(kind: SignalKind, status: SignalStatus) -> Self {
-        Self { kind, status, llr: 0.0, score: None, maturity: Maturity::Learning, samples: 0, profile_version: 0 }
+        Self {
+            kind,
+            status,
+            llr: 0.0,
+            score: None,
+            maturity: Maturity::Learning,
+            samples: 0,
+            profile_version: 0,
+        }
     }
 }
 

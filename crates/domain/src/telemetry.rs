@@ -65,12 +65,35 @@ named! {
 ///
 /// INVARIANT (checked by [`KeyEvents::new`]): equal lengths of at most [`MAX_KEY_EVENTS`]; down times do not
 /// decrease; no key is released before it was pressed; nothing lies beyond [`MAX_SAMPLE_US`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Columns")]
 pub struct KeyEvents {
     position: Vec<u16>,
     zone: Vec<KeyZone>,
     down_us: Vec<u32>,
     up_us: Vec<u32>,
+}
+
+/// Key events as they are stored, not yet checked.
+#[derive(Deserialize)]
+struct Columns {
+    position: Vec<u16>,
+    zone: Vec<KeyZone>,
+    down_us: Vec<u32>,
+    up_us: Vec<u32>,
+}
+
+impl TryFrom<Columns> for KeyEvents {
+    type Error = KeyEventsError;
+    fn try_from(columns: Columns) -> Result<Self, KeyEventsError> {
+        Self::new(columns.position, columns.zone, columns.down_us, columns.up_us)
+    }
+}
+
+impl std::fmt::Debug for KeyEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyEvents({} presses, redacted)", self.len())
+    }
 }
 
 /// Why columns were refused as key events.
@@ -180,7 +203,7 @@ pub struct KeystrokeSample {
 }
 
 /// Pointer movement as columns of equal length (at most [`MAX_POINTER_EVENTS`]), times not decreasing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointerSample {
     /// Microseconds since the sample began.
     pub t_us: Vec<u32>,
@@ -190,6 +213,12 @@ pub struct PointerSample {
     pub y: Vec<i32>,
     /// Whether a button is down.
     pub pressed: Vec<bool>,
+}
+
+impl std::fmt::Debug for PointerSample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PointerSample({} moves, redacted)", self.t_us.len())
+    }
 }
 
 /// What was done with records since the last checkpoint: counts by class, never patient data.
