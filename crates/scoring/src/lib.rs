@@ -1,1 +1,32 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
+pub mod authenticator;
+pub mod context;
+pub mod evaluation;
+pub mod fusion;
+pub mod integrity;
+mod keystroke;
+pub mod record_access;
+mod svm;
+
+pub use fusion::{behaviour_band, fuse};
+pub use keystroke::{
+    KeystrokeModel, MATURE_SAMPLES, MAX_TYPING_LLR, ModelError, REPLAY_NEAREST_MS, SVM_SAMPLES, Scored,
+    ShapeDiffers, TrainError, WINDOW,
+};
+
+use keyward_domain::{Maturity, Signal, SignalKind, SignalStatus};
+
+/// A scored signal that needs no model of the person: rules know from the first time what they know.
+const fn observed(kind: SignalKind, llr: f32) -> Signal {
+    Signal {
+        kind,
+        status: SignalStatus::Scored,
+        llr,
+        score: None,
+        maturity: Maturity::Mature,
+        samples: 0,
+        profile_version: 0,
+    }
+}

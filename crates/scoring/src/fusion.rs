@@ -1,0 +1,229 @@
+//! Signals to one risk.
+//!
+//! The log odds of "someone else" are a prior plus the bounded log likelihood ratios of the signals that have
+//! a say. This is the one place where a model that is still learning is kept from having one.
+
+use keyward_domain::{Band, Maturity, Risk, Signal, SignalKind, SignalStatus, Timestamp};
+
+use crate::keystroke::MAX_TYPING_LLR;
+
+/// Log odds of "someone else" before anything was observed. Not a measured rate of attacks, which no
+/// deployment knows beforehand: with the limits below, it says how much evidence each band needs.
+pub const PRIOR_LOG_ODDS: f32 = -2.0;
+/// Evidence from which a risk is [`Band::Medium`], in nats above the prior (score 0.14). Typing alone of a
+/// mature person gets there about once in twenty genuine logins.
+pub const MEDIUM_LLR: f32 = 0.2;
+/// Evidence from which a risk is [`Band::High`], in nats above the prior (score 0.57). Typing alone of a
+/// mature person gets there about once in a hundred genuine logins.
+pub const HIGH_LLR: f32 = 2.3;
+/// The most that a signal can say, in nats, either way.
+pub const MAX_LLR: f32 = 4.0;
+
+/// The fused risk; `None` when no signal has a say.
+pub fn fuse(signals: &[Signal], at: Timestamp) -> Option<Risk> {
+    let evidence = evidence(signals.iter().filter(|s| was_scored(s)))?;
+    Some(Risk { score: sigmoid(PRIOR_LOG_ODDS + evidence), band: band(evidence), at })
+}
+
+/// The band of the behavioural signals alone: typing, integrity and record access. `None` when none of them
+/// has a say.
+///
+/// Integrity and record access can only accuse: finding nothing wrong, they say nothing of who it is.
+pub fn behaviour_band(signals: &[Signal]) -> Option<Band> {
+    let says = |s: &&Signal| {
+        was_scored(s)
+            && match s.kind {
+                SignalKind::KeystrokeFixed => true,
+                SignalKind::Integrity | SignalKind::RecordAccess => s.llr > 0.0,
+                SignalKind::Context | SignalKind::Authenticator => false,
+            }
+    };
+    evidence(signals.iter().filter(says)).map(band)
+}
+
+/// The band of so much evidence above the prior, in nats.
+pub fn band(evidence: f32) -> Band {
+    if evidence >= HIGH_LLR {
+        Band::High
+    } else if evidence >= MEDIUM_LLR {
+        Band::Medium
+    } else {
+        Band::Low
+    }
+}
+
+/// INVARIANT: a model that is still learning has no say.
+fn was_scored(signal: &Signal) -> bool {
+    let learning = signal.kind == SignalKind::KeystrokeFixed && signal.maturity == Maturity::Learning;
+    signal.status == SignalStatus::Scored && !learning
+}
+
+/// What the signals say together; `None` without any.
+///
+/// The sum, but never less than what integrity and record access accuse of: a replay types perfectly, and who
+/// types as usual may still take too much. The typing of several fields comes from the same hands within
+/// seconds: it is neither independent nor the same, so that n fields count for √n, and together for no more
+/// than one may.
+fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<f32> {
+    let (mut typing, mut fields, mut others, mut accusations, mut any) =
+        (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, false);
+    for signal in signals {
+        any = true;
+        let llr = bounded(signal);
+        match signal.kind {
+            SignalKind::KeystrokeFixed => {
+                typing += llr;
+                fields += 1.0;
+            }
+            SignalKind::Integrity | SignalKind::RecordAccess => {
+                others += llr;
+                accusations += llr.max(0.0);
+            }
+            SignalKind::Context | SignalKind::Authenticator => others += llr,
+        }
+    }
+    let typing = (typing / fields.max(1.0).sqrt()).clamp(-MAX_TYPING_LLR, MAX_TYPING_LLR);
+    any.then_some(if accusations > 0.0 { (typing + others).max(accusations) } else { typing + others })
+}
+
+fn bounded(signal: &Signal) -> f32 {
+    // What is no number must not pass as harmless.
+    if signal.llr.is_nan() { MAX_LLR } else { signal.llr.clamp(-MAX_LLR, MAX_LLR) }
+}
+
+fn sigmoid(log_odds: f32) -> f32 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{authenticator, context, integrity, record_access};
+    use keyward_domain::RecordAccess;
+
+    fn typing(llr: f32, maturity: Maturity) -> Signal {
+        Signal { llr, maturity, ..crate::observed(SignalKind::KeystrokeFixed, 0.0) }
+    }
+
+    fn fused(signals: &[Signal]) -> Band {
+        fuse(signals, Timestamp::from_secs(1)).unwrap().band
+    }
+
+    fn clean() -> Signal {
+        integrity::signal(false, false, integrity::Nonce::Fresh)
+    }
+
+    #[test]
+    fn a_model_that_is_learning_has_no_say() {
+        let learning = typing(MAX_TYPING_LLR, Maturity::Learning);
+        assert_eq!(fuse(std::slice::from_ref(&learning), Timestamp::from_secs(1)), None);
+        assert_eq!(behaviour_band(std::slice::from_ref(&learning)), None);
+        assert_eq!(fused(&[learning, clean()]), Band::Low);
+    }
+
+    #[test]
+    fn typing_alone_reaches_every_band() {
+        for (llr, band) in
+            [(-4.0, Band::Low), (0.0, Band::Low), (MEDIUM_LLR, Band::Medium), (HIGH_LLR, Band::High)]
+        {
+            let signals = [typing(llr, Maturity::Mature), clean()];
+            assert_eq!(fused(&signals), band);
+            assert_eq!(behaviour_band(&signals), Some(band));
+        }
+        assert_eq!(
+            fused(&[typing(4.0, Maturity::Mature), context::signal(Some(true), Some(true), 0, 0)]),
+            Band::High
+        );
+    }
+
+    #[test]
+    fn a_replay_is_high_however_well_it_types() {
+        let place = context::signal(Some(true), Some(true), 0, 0);
+        let perfect = typing(-MAX_TYPING_LLR, Maturity::Mature);
+        for accusation in [
+            integrity::signal(true, false, integrity::Nonce::Fresh),
+            integrity::signal(false, true, integrity::Nonce::Fresh),
+            integrity::signal(false, false, integrity::Nonce::Reused),
+        ] {
+            assert_eq!(fused(std::slice::from_ref(&accusation)), Band::High);
+            let signals = [perfect.clone(), place.clone(), accusation];
+            assert_eq!((fused(&signals), behaviour_band(&signals)), (Band::High, Some(Band::High)));
+        }
+    }
+
+    #[test]
+    fn a_new_place_is_no_more_than_medium_and_failures_on_top_are_high() {
+        assert_eq!(fused(&[context::signal(Some(false), Some(true), 0, 0)]), Band::Medium);
+        assert_eq!(fused(&[context::signal(Some(true), Some(false), 0, 0)]), Band::Low);
+        assert_eq!(fused(&[context::signal(Some(false), Some(false), 0, 0)]), Band::Medium);
+        assert_eq!(fused(&[context::signal(Some(false), Some(false), 10, 0)]), Band::High);
+        assert!(context::signal(Some(true), None, 3, 0).llr > context::signal(Some(true), None, 0, 0).llr);
+        assert!(context::signal(None, None, 0, 9).llr > context::signal(None, None, 0, 2).llr);
+    }
+
+    #[test]
+    fn what_finds_nothing_wrong_does_not_vouch() {
+        let quiet = record_access::signal(
+            &RecordAccess { window_s: 3600, reads: 10, ..RecordAccess::default() },
+            &record_access::Ceilings::default(),
+        );
+        assert_eq!(behaviour_band(&[clean(), quiet, context::signal(Some(true), Some(true), 0, 0)]), None);
+        assert_eq!(
+            fuse(&[Signal::unscored(SignalKind::Context, SignalStatus::Absent)], Timestamp::from_secs(1)),
+            None
+        );
+    }
+
+    #[test]
+    fn record_access_accuses_by_how_far_it_exceeds_a_ceiling() {
+        let ceilings = record_access::Ceilings::default();
+        let access = |reads| RecordAccess { window_s: 3600, reads, ..RecordAccess::default() };
+        let llr = |reads| record_access::signal(&access(reads), &ceilings).llr;
+        assert_eq!((llr(239), llr(240), llr(480)), (0.0, 0.5, 1.5));
+        assert_eq!(Some(llr(u32::MAX)), Some(record_access::MAX_RECORD_ACCESS_LLR));
+        assert_eq!(record_access::worst(&access(480), &ceilings), Some(("reads", 2.0)));
+        let short = RecordAccess { window_s: 5, reads: 10, ..RecordAccess::default() };
+        assert!(
+            record_access::signal(&short, &ceilings).llr.abs() < 1e-6,
+            "ten reads at once are no rate of an hour"
+        );
+        assert_eq!(record_access::signal(&RecordAccess::default(), &ceilings).status, SignalStatus::Absent);
+        let burst = record_access::signal(&access(5000), &ceilings);
+        assert_eq!(
+            fused(&[typing(-4.0, Maturity::Mature), burst]),
+            Band::High,
+            "good typing does not excuse it"
+        );
+    }
+
+    #[test]
+    fn several_fields_say_no_more_than_one_may() {
+        let field = typing(1.5, Maturity::Mature);
+        let one = fuse(std::slice::from_ref(&field), Timestamp::from_secs(1)).unwrap().score;
+        let three = fuse(&[field.clone(), field.clone(), field], Timestamp::from_secs(1)).unwrap().score;
+        assert!(three > one);
+        let most = fuse(&vec![typing(4.0, Maturity::Mature); 8], Timestamp::from_secs(1)).unwrap().score;
+        let one_may = fuse(&[typing(4.0, Maturity::Mature)], Timestamp::from_secs(1)).unwrap().score;
+        assert!((most - one_may).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_no_number_is_taken_as_the_worst() {
+        let risk = fuse(&[typing(f32::NAN, Maturity::Mature)], Timestamp::from_secs(1)).unwrap();
+        assert_eq!(risk.band, Band::High);
+        assert!((0.0..=1.0).contains(&risk.score));
+        assert_eq!(fused(&[typing(f32::INFINITY, Maturity::Mature)]), Band::High);
+    }
+
+    #[test]
+    fn an_authenticator_that_went_backwards_is_high() {
+        assert_eq!(fused(&[authenticator::signal(true, false)]), Band::High);
+        assert_eq!(fused(&[authenticator::signal(false, true)]), Band::Medium);
+        assert_eq!(fused(&[authenticator::signal(false, false)]), Band::Low);
+        assert_eq!(
+            behaviour_band(&[authenticator::signal(true, true)]),
+            None,
+            "a factor's state is no behaviour"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+use std::sync::LazyLock;
+
+use keyward_domain::KeyZone;
+use keyward_features::fixed_text;
+use keyward_simulate::typist::Typist;
+use proptest::prelude::*;
+
+use super::*;
+
+fn typed(keys: usize, at: u64) -> FixedText {
+    fixed_text(&Typist::new(1).type_text(keys, at)).unwrap()
+}
+
+fn window(keys: usize, n: u64) -> Vec<FixedText> {
+    (0..n).map(|at| typed(keys, at + 200)).collect()
+}
+
+static MODEL: LazyLock<KeystrokeModel> = LazyLock::new(|| KeystrokeModel::train(&window(11, 60)).unwrap());
+static SMALL: LazyLock<KeystrokeModel> = LazyLock::new(|| KeystrokeModel::train(&window(5, 3)).unwrap());
+
+#[test]
+fn a_model_ripens_with_its_samples() {
+    let of = |n| KeystrokeModel::train(&window(11, n)).unwrap();
+    let told: Vec<_> = [1, 9, 10, 29, 30].map(|n| (of(n).samples(), of(n).maturity())).into();
+    assert_eq!(
+        told,
+        [
+            (1, Maturity::Learning),
+            (9, Maturity::Learning),
+            (10, Maturity::Provisional),
+            (29, Maturity::Provisional),
+            (30, Maturity::Mature)
+        ]
+    );
+    assert_eq!((MODEL.samples() as usize, MODEL.maturity()), (WINDOW, Maturity::Mature));
+    assert_eq!(KeystrokeModel::train(&[]), Err(TrainError::Empty));
+}
+
+#[test]
+fn another_persons_later_samples_keep_a_model_from_maturing() {
+    let mut samples = window(11, 34);
+    samples.extend((0..16).map(|at| fixed_text(&Typist::new(99).type_text(11, 200 + at)).unwrap()));
+    assert_eq!(KeystrokeModel::train(&samples).unwrap().maturity(), Maturity::Provisional);
+}
+
+#[test]
+fn repeated_samples_teach_nothing() {
+    let same = vec![typed(11, 200); 20];
+    assert_eq!(KeystrokeModel::train(&same), Err(TrainError::TooAlike));
+    let mut padded = window(11, 20);
+    padded.extend(vec![typed(11, 219); 15]);
+    assert_eq!(KeystrokeModel::train(&padded).unwrap().maturity(), Maturity::Provisional);
+}
+
+#[test]
+fn the_template_restarts_when_three_samples_share_a_new_shape() {
+    let mut samples = window(11, 20);
+    samples.extend(window(8, 2));
+    let old = KeystrokeModel::train(&samples).unwrap();
+    assert_eq!((old.shape().keys(), old.samples()), (11, 20), "two odd samples change nothing");
+    samples.push(typed(8, 300));
+    let new = KeystrokeModel::train(&samples).unwrap();
+    assert_eq!((new.shape().keys(), new.samples()), (8, 3));
+    assert_eq!(old.score(&typed(8, 1)), Err(ShapeDiffers));
+}
+
+#[test]
+fn scoring_agrees_with_the_definition() {
+    let Kind::Svm { gamma, weights } = &MODEL.kind else { panic!("sixty samples make a machine") };
+    for at in 300..340 {
+        let sample = typed(11, at);
+        let scale = |times: &[f32]| -> Vec<f64> {
+            let scaled = times.iter().zip(&MODEL.centre).zip(&MODEL.scale);
+            scaled
+                .map(|((t, c), s)| ((f64::from(*t) - f64::from(*c)) / f64::from(*s)).clamp(-3.0, 3.0))
+                .collect()
+        };
+        let query = scale(sample.times_s());
+        let mean: f64 = (0..WINDOW)
+            .map(|row| {
+                let l1: f64 = scale(MODEL.row(row)).iter().zip(&query).map(|(a, b)| (a - b).abs()).sum();
+                f64::from(weights[row]) * (-f64::from(*gamma) * l1).exp()
+            })
+            .sum();
+        let z = (-mean.ln() - f64::from(MODEL.median)) / f64::from(MODEL.spread);
+        let scored = MODEL.score(&sample).unwrap();
+        assert!((f64::from(scored.z) - z).abs() < 1e-3, "{} {z}", scored.z);
+    }
+}
+
+#[test]
+fn the_farthest_typing_still_gets_a_finite_score() {
+    let shape = MODEL.shape().clone();
+    for time in [600.0, -600.0, 0.0] {
+        let far = FixedText::new(shape.clone(), vec![time; shape.features()]).unwrap();
+        let scored = MODEL.score(&far).unwrap();
+        assert!(scored.z.is_finite() && scored.nearest_ms.is_finite(), "{scored:?}");
+        assert!((scored.llr - MAX_TYPING_LLR).abs() < f32::EPSILON, "{scored:?}");
+    }
+}
+
+#[test]
+fn the_nearest_row_is_found_wherever_it_lies() {
+    for row in [0, 1, 7, 8, 31, 32, 49] {
+        let sample = FixedText::new(MODEL.shape().clone(), MODEL.row(row).to_vec()).unwrap();
+        let scored = MODEL.score(&sample).unwrap();
+        assert!(scored.nearest_ms < 1e-3 && scored.is_replay(), "{row} {scored:?}");
+    }
+}
+
+#[test]
+fn models_survive_storage() {
+    for model in [&*MODEL, &*SMALL] {
+        let bytes = model.to_bytes();
+        assert_eq!(KeystrokeModel::from_bytes(&bytes).as_ref(), Ok(model));
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(KeystrokeModel::from_bytes(&longer), Err(ModelError::Damaged));
+        for cut in 0..bytes.len() {
+            assert!(KeystrokeModel::from_bytes(&bytes[..cut]).is_err());
+        }
+        let mut newer = bytes.clone();
+        newer[4] = 2;
+        assert_eq!(KeystrokeModel::from_bytes(&newer), Err(ModelError::Version(2)));
+    }
+    assert_eq!(KeystrokeModel::from_bytes(b"other"), Err(ModelError::NotAModel));
+}
+
+#[test]
+fn debug_shows_no_behaviour() {
+    assert_eq!(format!("{:?}", *SMALL), "KeystrokeModel { maturity: Learning, samples: 3, .. }");
+}
+
+#[test]
+fn the_ratio_rises_with_z_within_its_bounds() {
+    let llr: Vec<f32> = (-100_i16..=100).map(|z| calibration::llr(f32::from(z) / 5.0)).collect();
+    assert!(llr.is_sorted());
+    assert!(llr.iter().all(|l| l.abs() <= MAX_TYPING_LLR));
+}
+
+proptest! {
+    #[test]
+    fn damaged_bytes_give_an_error_or_a_model_that_scores(
+        small in any::<bool>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let model = if small { &*SMALL } else { &*MODEL };
+        let mut bytes = model.to_bytes();
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(read) = KeystrokeModel::from_bytes(&bytes) {
+            let times = vec![0.1; read.shape().features()];
+            let scored = read.score(&FixedText::new(read.shape().clone(), times).unwrap()).unwrap();
+            prop_assert!(scored.z.is_finite() && scored.llr.is_finite() && scored.nearest_ms.is_finite());
+        }
+    }
+
+    #[test]
+    fn any_bytes_give_an_answer(mut bytes in prop::collection::vec(any::<u8>(), 0..600), headed in any::<bool>()) {
+        if headed && bytes.len() > 5 {
+            bytes[..5].copy_from_slice(b"kwks\x01");
+        }
+        let _ = KeystrokeModel::from_bytes(&bytes).map(|m| m.to_bytes());
+    }
+
+    #[test]
+    fn any_samples_train_or_are_refused(rows in prop::collection::vec(prop::collection::vec(-600.0_f32..600.0, 10), 1..16)) {
+        let shape = Shape::new(vec![KeyZone::Character; 4]).unwrap();
+        let samples: Vec<_> = rows.into_iter().map(|r| FixedText::new(shape.clone(), r).unwrap()).collect();
+        if let Ok(model) = KeystrokeModel::train(&samples) {
+            let read = KeystrokeModel::from_bytes(&model.to_bytes());
+            prop_assert_eq!(read.as_ref(), Ok(&model));
+            prop_assert!(model.score(&samples[0]).unwrap().z.is_finite());
+        }
+    }
+}
