@@ -1,1 +1,13 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
+mod bound;
+mod data_key;
+mod error;
+mod ring;
+mod root;
+
+pub use bound::Bound;
+pub use data_key::DataKey;
+pub use error::SealError;
+pub use ring::KeyRing;
