@@ -1,1 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
+mod audit;
+mod credentials;
+mod documents;
+mod file;
+mod hot;
+mod samples;
+mod store;
+mod subjects;
+
+pub use hot::{DEFAULT_MAX_ENTRIES, InProcessHot};
+pub use store::EmbeddedStore;

@@ -6,7 +6,7 @@
 //! [`StoreError::Exists`](crate::StoreError::Exists) and a repeated compare-and-set [`StoreError::Conflict`](crate::StoreError::Conflict).
 
 use async_trait::async_trait;
-use keyward_domain::{CredentialId, DecisionId, SubjectKey, TenantId, Timestamp};
+use keyward_domain::{CredentialId, DecisionId, SubjectId, SubjectKey, TenantId, Timestamp};
 
 use crate::StoreResult;
 
@@ -28,7 +28,8 @@ pub trait Subjects: Send + Sync {
     /// Creates the row unless there is one, and returns the row that is there afterwards (two that race get the same).
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow>;
 
-    /// Removes the subject with passkeys, documents and samples, in one transaction. True if there was something.
+    /// Removes the subject with passkeys, documents and samples, and clears `subject` in its audit rows, in one
+    /// transaction. True if there was something.
     async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<bool>;
 }
 
@@ -149,6 +150,9 @@ pub struct AuditRow {
     pub leaf_hash: [u8; 32],
     /// The tenant, for queries.
     pub tenant: TenantId,
+    /// Whose data key sealed the record; absent where the deployment's key did. Erasing the subject clears it in place,
+    /// which the log survives: leaf hashes are taken over commitments.
+    pub subject: Option<SubjectId>,
     /// The decision, for queries; absent for records of other kinds.
     pub decision: Option<DecisionId>,
     /// When.
@@ -168,7 +172,11 @@ pub trait AuditLog: Send + Sync {
     async fn read(&self, from: u64, limit: usize) -> StoreResult<Vec<(u64, AuditRow)>>;
 
     /// The row of a decision.
-    async fn by_decision(&self, tenant: &TenantId, decision: DecisionId) -> StoreResult<Option<(u64, AuditRow)>>;
+    async fn by_decision(
+        &self,
+        tenant: &TenantId,
+        decision: DecisionId,
+    ) -> StoreResult<Option<(u64, AuditRow)>>;
 
     /// How many rows there are.
     async fn size(&self) -> StoreResult<u64>;

@@ -90,7 +90,13 @@ pub trait HotStore: Send + Sync {
 
     /// Keeps a ceremony until it is taken or its time is up. Ceremonies are not bound to a subject's slot:
     /// a username-less one has no subject yet.
-    async fn put_ceremony(&self, tenant: &TenantId, id: &CeremonyId, value: Vec<u8>, ttl: Duration) -> StoreResult<()>;
+    async fn put_ceremony(
+        &self,
+        tenant: &TenantId,
+        id: &CeremonyId,
+        value: Vec<u8>,
+        ttl: Duration,
+    ) -> StoreResult<()>;
 
     /// Takes a ceremony out: whoever races, one caller alone gets it.
     async fn take_ceremony(&self, tenant: &TenantId, id: &CeremonyId) -> StoreResult<Option<Vec<u8>>>;

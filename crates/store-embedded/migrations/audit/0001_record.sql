@@ -1,0 +1,17 @@
+-- The append-only log. A record's index in the log is its id less one: SQLite gives the greatest id plus one to each
+-- row of an insert, within one transaction, so that indices have no gaps and are never given twice.
+
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY,
+    leaf_hash BLOB NOT NULL,
+    tenant TEXT NOT NULL,
+    subject TEXT,
+    decision BLOB,
+    at_us INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT;
+
+-- Decision first: decision ids sort by time, so that every append touches the last page alone. Tenant and subject follow
+-- so that the records of one subject are found by reading this index through, which is a twentieth of the table; an
+-- index that begins with the subject would cost every append a page of its own.
+CREATE INDEX record_by_decision ON record (decision, tenant, subject);

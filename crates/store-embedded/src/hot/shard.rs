@@ -1,0 +1,268 @@
+//! One shard: the state of the subjects and ceremonies that hash to it.
+
+use std::borrow::Borrow;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_domain::{CeremonyId, RequestId, SessionId, SubjectKey, TelemetryNonce, TenantId};
+use keyward_store::{HotRead, HotView, HotWrite, HotWritten, StoreError, StoreResult};
+
+/// How much a write clears away of what ran out. More than it adds, so that a backlog shrinks.
+const SWEPT_A_WRITE: usize = 16;
+/// The most entries that a write adds.
+const ENTRIES_A_WRITE: usize = 4;
+
+type CeremonyKey = (TenantId, CeremonyId);
+
+/// INVARIANT: every entry has an item in `expiries` that is due no later than the entry itself, so that each entry is
+/// found when its time comes, and the length of `expiries` bounds the number of entries.
+pub(super) struct Shard {
+    max_entries: usize,
+    subjects: HashMap<Arc<SubjectKey>, Subject>,
+    ceremonies: HashMap<CeremonyKey, Kept<Vec<u8>>>,
+    expiries: BinaryHeap<Reverse<Expiry>>,
+}
+
+/// What is kept of one subject.
+#[derive(Default)]
+struct Subject {
+    sessions: HashMap<SessionId, Kept<(u64, Vec<u8>)>>,
+    replies: HashMap<RequestId, Kept<Vec<u8>>>,
+    nonces: HashMap<TelemetryNonce, Kept<()>>,
+    attempts: Option<Kept<u32>>,
+}
+
+/// A value and the microsecond from which on it is not there any more.
+struct Kept<T> {
+    value: T,
+    until: i64,
+}
+
+impl<T> Kept<T> {
+    fn new(value: T, now: i64, ttl: Duration) -> Self {
+        Self { value, until: now.saturating_add(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX)) }
+    }
+}
+
+/// When to look at a slot again.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Expiry {
+    at: i64,
+    slot: Slot,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Session(Arc<SubjectKey>, SessionId),
+    Reply(Arc<SubjectKey>, RequestId),
+    Nonce(Arc<SubjectKey>, TelemetryNonce),
+    Attempts(Arc<SubjectKey>),
+    Ceremony(CeremonyKey),
+}
+
+impl Shard {
+    pub(super) fn new(max_entries: usize) -> Self {
+        Self {
+            max_entries,
+            subjects: HashMap::new(),
+            ceremonies: HashMap::new(),
+            expiries: BinaryHeap::new(),
+        }
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.expiries.len()
+    }
+
+    pub(super) fn read(&self, what: &HotRead, now: i64) -> HotView {
+        let Some(subject) = self.subjects.get(&what.who) else {
+            return HotView::default();
+        };
+        HotView {
+            session: live(&subject.sessions, &what.session, now).cloned(),
+            reply: live(&subject.replies, &what.request, now).cloned(),
+            nonce_used: what.nonce.as_ref().is_some_and(|nonce| live(&subject.nonces, nonce, now).is_some()),
+            attempts: subject.attempts.as_ref().filter(|kept| kept.until > now).map_or(0, |kept| kept.value),
+        }
+    }
+
+    pub(super) fn session(&self, who: &SubjectKey, session: &SessionId, now: i64) -> Option<(u64, Vec<u8>)> {
+        live(&self.subjects.get(who)?.sessions, session, now).cloned()
+    }
+
+    pub(super) fn write(&mut self, what: HotWrite, now: i64) -> StoreResult<HotWritten> {
+        if let Some(refused) = self.refusal(&what, now) {
+            return Ok(refused);
+        }
+        self.make_room(ENTRIES_A_WRITE, now)?;
+        self.put(what, now);
+        Ok(HotWritten::Done)
+    }
+
+    pub(super) fn put_ceremony(
+        &mut self,
+        key: CeremonyKey,
+        value: Vec<u8>,
+        ttl: Duration,
+        now: i64,
+    ) -> StoreResult<()> {
+        self.make_room(1, now)?;
+        let kept = Kept::new(value, now, ttl);
+        self.expiries.push(Reverse(Expiry { at: kept.until, slot: Slot::Ceremony(key.clone()) }));
+        self.ceremonies.insert(key, kept);
+        Ok(())
+    }
+
+    pub(super) fn take_ceremony(&mut self, key: &CeremonyKey, now: i64) -> Option<Vec<u8>> {
+        self.ceremonies.remove(key).filter(|kept| kept.until > now).map(|kept| kept.value)
+    }
+
+    pub(super) fn forget(&mut self, who: &SubjectKey) {
+        self.subjects.remove(who);
+    }
+
+    /// Why a write may not happen, in the order that the port documents.
+    fn refusal(&self, what: &HotWrite, now: i64) -> Option<HotWritten> {
+        let Some(subject) = self.subjects.get(&what.who) else {
+            return (what.session_expected != 0).then_some(HotWritten::SessionChanged);
+        };
+        if let Some(reply) = live(&subject.replies, &what.request, now) {
+            return Some(HotWritten::ReplyExists(reply.clone()));
+        }
+        if what.use_nonce.as_ref().is_some_and(|(nonce, _)| live(&subject.nonces, nonce, now).is_some()) {
+            return Some(HotWritten::NonceUsed);
+        }
+        let version = live(&subject.sessions, &what.session, now).map_or(0, |session| session.0);
+        (version != what.session_expected).then_some(HotWritten::SessionChanged)
+    }
+
+    fn put(&mut self, what: HotWrite, now: i64) {
+        let who = match self.subjects.get_key_value(&what.who) {
+            Some((who, _)) => Arc::clone(who),
+            None => Arc::new(what.who),
+        };
+        let subject = self.subjects.entry(Arc::clone(&who)).or_default();
+        let mut watch = |at, slot| self.expiries.push(Reverse(Expiry { at, slot }));
+
+        let session = (what.session_expected.saturating_add(1), what.session_value);
+        if let Some(at) = subject.put_session(&what.session, Kept::new(session, now, what.session_ttl)) {
+            watch(at, Slot::Session(Arc::clone(&who), what.session));
+        }
+        let reply = Kept::new(what.reply, now, what.reply_ttl);
+        watch(reply.until, Slot::Reply(Arc::clone(&who), what.request.clone()));
+        subject.replies.insert(what.request, reply);
+        if let Some((nonce, ttl)) = what.use_nonce {
+            let used = Kept::new((), now, ttl);
+            watch(used.until, Slot::Nonce(Arc::clone(&who), nonce.clone()));
+            subject.nonces.insert(nonce, used);
+        }
+        if let Some(at) = what.count_attempt.and_then(|window| subject.count_attempt(now, window)) {
+            watch(at, Slot::Attempts(who));
+        }
+    }
+
+    /// Clears away a little of what ran out, all of it if that alone makes room.
+    fn make_room(&mut self, entries: usize, now: i64) -> StoreResult<()> {
+        self.sweep(now, SWEPT_A_WRITE);
+        if self.expiries.len() + entries > self.max_entries {
+            self.sweep(now, usize::MAX);
+        }
+        if self.expiries.len() + entries > self.max_entries {
+            return Err(StoreError::Unavailable("the hot state of this process is full".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self, now: i64, most: usize) {
+        for _ in 0..most {
+            if self.expiries.peek().is_none_or(|Reverse(first)| first.at > now) {
+                return;
+            }
+            let Some(Reverse(due)) = self.expiries.pop() else {
+                return;
+            };
+            // A session that was written again lives on: look again when its new time is up.
+            if let Some(at) = self.expire(&due.slot, now) {
+                self.expiries.push(Reverse(Expiry { at, slot: due.slot }));
+            }
+        }
+    }
+
+    /// Removes what a slot holds if its time is up; otherwise says when it will be.
+    fn expire(&mut self, slot: &Slot, now: i64) -> Option<i64> {
+        let who = match slot {
+            Slot::Ceremony(key) => return remove_due(&mut self.ceremonies, key, now),
+            Slot::Session(who, _) | Slot::Reply(who, _) | Slot::Nonce(who, _) | Slot::Attempts(who) => who,
+        };
+        let subject = self.subjects.get_mut(who)?;
+        let lives_until = match slot {
+            Slot::Session(_, id) => remove_due(&mut subject.sessions, id, now),
+            Slot::Reply(_, id) => remove_due(&mut subject.replies, id, now),
+            Slot::Nonce(_, id) => remove_due(&mut subject.nonces, id, now),
+            Slot::Attempts(_) | Slot::Ceremony(_) => {
+                let later = subject.attempts.as_ref().map(|kept| kept.until).filter(|until| *until > now);
+                if later.is_none() {
+                    subject.attempts = None;
+                }
+                later
+            }
+        };
+        if subject.is_empty() {
+            self.subjects.remove(who);
+        }
+        lives_until
+    }
+}
+
+impl Subject {
+    /// Says when to look at it, unless an earlier look is planned already.
+    fn put_session(&mut self, id: &SessionId, session: Kept<(u64, Vec<u8>)>) -> Option<i64> {
+        let at = session.until;
+        if let Some(there) = self.sessions.get_mut(id) {
+            let sooner = at < there.until;
+            *there = session;
+            return sooner.then_some(at);
+        }
+        self.sessions.insert(id.clone(), session);
+        Some(at)
+    }
+
+    /// Says when the window ends, if this attempt opens it.
+    fn count_attempt(&mut self, now: i64, window: Duration) -> Option<i64> {
+        if let Some(running) = self.attempts.as_mut().filter(|kept| kept.until > now) {
+            running.value = running.value.saturating_add(1);
+            return None;
+        }
+        let first = Kept::new(1, now, window);
+        let at = first.until;
+        self.attempts = Some(first);
+        Some(at)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+            && self.replies.is_empty()
+            && self.nonces.is_empty()
+            && self.attempts.is_none()
+    }
+}
+
+fn live<'m, K, Q, T>(map: &'m HashMap<K, Kept<T>>, key: &Q, now: i64) -> Option<&'m T>
+where
+    K: Borrow<Q> + Hash + Eq,
+    Q: Hash + Eq,
+{
+    map.get(key).filter(|kept| kept.until > now).map(|kept| &kept.value)
+}
+
+fn remove_due<K: Hash + Eq, T>(map: &mut HashMap<K, Kept<T>>, key: &K, now: i64) -> Option<i64> {
+    let until = map.get(key)?.until;
+    if until > now {
+        return Some(until);
+    }
+    map.remove(key);
+    None
+}
