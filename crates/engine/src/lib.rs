@@ -1,1 +1,145 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
+mod answer;
+mod assertions;
+mod assess;
+mod ceremonies;
+mod error;
+mod known;
+mod learn;
+mod log;
+mod nonce;
+mod observe;
+mod observer;
+mod passkeys;
+mod people;
+mod profile_care;
+mod profiles;
+mod reports;
+mod session;
+mod settings;
+mod step_up;
+mod token;
+mod types;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use keyward_domain::{Clock, Entropy, SessionId, TenantId};
+use keyward_passkeys::Passkeys;
+use keyward_policy::PolicySet;
+use keyward_seal::KeyRing;
+use keyward_store::{DurableStore, HotStore};
+use tokio::sync::Semaphore;
+
+pub use error::EngineError;
+pub use observer::{Observer, Stage, Unobserved};
+pub use settings::{AuditFailure, EngineSettings};
+pub use token::{TokenSigner, acr};
+pub use types::*;
+
+/// What an engine is put together from.
+pub struct Parts {
+    /// What must last.
+    pub durable: Arc<dyn DurableStore>,
+    /// What may be lost.
+    pub hot: Arc<dyn HotStore>,
+    /// WebAuthn.
+    pub passkeys: Passkeys,
+    /// The policy that decides.
+    pub policy: PolicySet,
+    /// The deployment's keys.
+    pub keys: KeyRing,
+    /// Signs decision tokens.
+    pub signer: TokenSigner,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Is told what happens.
+    pub observer: Arc<dyn Observer>,
+    /// What the operator chose.
+    pub settings: EngineSettings,
+}
+
+/// The use cases.
+pub struct Engine {
+    durable: Arc<dyn DurableStore>,
+    hot: Arc<dyn HotStore>,
+    passkeys: Arc<Passkeys>,
+    policy: ArcSwap<PolicySet>,
+    keys: Arc<KeyRing>,
+    signer: TokenSigner,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    observer: Arc<dyn Observer>,
+    settings: EngineSettings,
+    people: Arc<people::People>,
+    profiles: Arc<profiles::Profiles>,
+    log: log::Log,
+    learner: learn::Learner,
+    verifications: Semaphore,
+}
+
+impl Engine {
+    /// Puts an engine together and starts its two tasks: the audit log's and the learner's. Must be called within a
+    /// Tokio runtime.
+    pub fn start(parts: Parts) -> Arc<Self> {
+        let keys = Arc::new(parts.keys);
+        let people = Arc::new(people::People::new(
+            parts.durable.clone(),
+            keys.clone(),
+            parts.entropy.clone(),
+            parts.clock.clone(),
+            &parts.settings,
+        ));
+        let profiles = Arc::new(profiles::Profiles::new(parts.durable.clone(), &parts.settings));
+        let log = log::Log::start(parts.durable.clone(), &keys, parts.entropy.clone());
+        let trainer = learn::Trainer {
+            store: parts.durable.clone(),
+            people: people.clone(),
+            profiles: profiles.clone(),
+            clock: parts.clock.clone(),
+            entropy: parts.entropy.clone(),
+            observer: parts.observer.clone(),
+        };
+        Arc::new(Self {
+            learner: learn::Learner::start(trainer, parts.settings.learning_queue),
+            verifications: Semaphore::new(parts.settings.verify_concurrency.max(1)),
+            durable: parts.durable,
+            hot: parts.hot,
+            passkeys: Arc::new(parts.passkeys),
+            policy: ArcSwap::from_pointee(parts.policy),
+            keys,
+            signer: parts.signer,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            observer: parts.observer,
+            settings: parts.settings,
+            people,
+            profiles,
+            log,
+        })
+    }
+
+    /// A nonce for telemetry, good for one assessment in one session. Costs no store access.
+    pub fn issue_nonce(&self, tenant: &TenantId, session: &SessionId) -> IssuedNonce {
+        nonce::issue(&self.keys, &*self.entropy, tenant, session, self.clock.now(), self.settings.nonce_ttl)
+    }
+
+    /// The public keys of decision tokens, as a JSON Web Key Set.
+    pub fn token_keys(&self) -> String {
+        self.signer.jwks().to_owned()
+    }
+
+    /// Puts another policy in place, from the next decision on.
+    pub fn set_policy(&self, policy: PolicySet) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// Waits until everything that was handed to the learner before has been learned.
+    pub async fn learned(&self) {
+        self.learner.drained().await;
+    }
+}

@@ -1,0 +1,299 @@
+//! From observations to an answer: facts, the policy's verdict, a challenge where one is needed, the record, the token.
+
+use keyward_audit::{DecisionRecord, Event, Record, hex};
+use keyward_domain::{
+    Claim, ClaimKind, Decision, DecisionId, Evidence, Outcome, Proofs, Reason, ReasonCode, StepUp, Timestamp,
+};
+use keyward_passkeys::Passkeys;
+use keyward_policy::{
+    AuthenticatorFacts, ClaimAges, Facts, IntegrityFacts, MissingFacts, NonceState, PasskeyFact, Verdict,
+};
+use tokio::time::timeout_at;
+
+use crate::assertions::Shown;
+use crate::assess::{Case, Read};
+use crate::ceremonies::{Ceremony, Purpose};
+use crate::observe::Observed;
+use crate::{Engine, EngineError};
+
+/// Reading the profile was skipped for want of time.
+const LATE: &str = "stores";
+
+/// An answer that is not recorded yet.
+pub(crate) struct Answer {
+    pub facts: Facts,
+    pub policy_digest: [u8; 32],
+    pub decision: Decision,
+}
+
+impl Engine {
+    /// Asks the policy and puts the answer together.
+    pub(crate) async fn answer(
+        &self,
+        case: &Case,
+        read: &Read,
+        observed: &Observed,
+        nonce: NonceState,
+        now: Timestamp,
+    ) -> Answer {
+        let facts = self.facts(case, read, observed, nonce, now);
+        let policy = self.policy.load();
+        let verdict = policy.decide(&facts);
+        let step_up = match verdict.evidence {
+            Some(evidence) => Some(self.challenge(case, evidence, nonce).await),
+            None => None,
+        };
+        let decision = self.decision(case, read, observed, &facts, verdict, step_up, now);
+        Answer { facts, policy_digest: policy.digest(), decision }
+    }
+
+    fn facts(
+        &self,
+        case: &Case,
+        read: &Read,
+        observed: &Observed,
+        nonce: NonceState,
+        now: Timestamp,
+    ) -> Facts {
+        let a = &case.assessment;
+        let proof = Self::proof(case, read);
+        let (counter_regressed, backup_changed) = match case.shown {
+            Shown::Verified { counter_regressed, backup_changed, .. } => (counter_regressed, backup_changed),
+            _ => (false, false),
+        };
+        let attempts = read.hot.as_ref().map_or(0, |view| view.attempts);
+        let fresh_passkey = matches!(case.shown, Shown::Verified { proof, .. } if proof.user_verified);
+        Facts {
+            who: a.who.clone(),
+            roles: a.roles.clone(),
+            action: a.action.clone(),
+            device_class: a.device.class,
+            device_known: observed.device_known,
+            network_known: observed.network_known,
+            passkey: proof.map(|proof| PasskeyFact {
+                age_s: now.since(proof.at).as_secs(),
+                user_verified: proof.user_verified,
+                hardware_bound: proof.hardware_bound,
+            }),
+            claims: claim_ages(&a.claims, now),
+            behaviour: observed.behaviour,
+            maturity: observed.maturity,
+            integrity: IntegrityFacts {
+                replayed: observed.replayed,
+                machine_like: observed.machine_like,
+                nonce,
+            },
+            authenticator: AuthenticatorFacts { counter_regressed, backup_changed },
+            recent_failures: a.client.recent_failures,
+            attempts_limited: attempts >= self.settings.attempts_limit,
+            record_access_burst: observed.burst,
+            missing: MissingFacts { hot_store: read.hot.is_none(), model: observed.model_missing },
+            break_glass: a.break_glass.is_some() && fresh_passkey,
+        }
+    }
+
+    /// A challenge that the person can answer. Without one (no passkey, or a store that does not answer) the step-up still
+    /// stands, and the caller sees that there is nothing to prompt for.
+    async fn challenge(&self, case: &Case, evidence: Evidence, nonce: NonceState) -> StepUp {
+        let begun = timeout_at(case.deadline, self.begin_step_up(case, evidence, nonce)).await;
+        match begun {
+            Ok(Ok(Some(step_up))) => step_up,
+            Ok(Ok(None)) | Err(_) => without_challenge(evidence),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no challenge could be made for a step-up");
+                without_challenge(evidence)
+            }
+        }
+    }
+
+    async fn begin_step_up(
+        &self,
+        case: &Case,
+        evidence: Evidence,
+        nonce: NonceState,
+    ) -> Result<Option<StepUp>, EngineError> {
+        let a = &case.assessment;
+        let credentials = self.credentials_for(&a.who, evidence == Evidence::HardwarePasskey).await?;
+        if credentials.is_empty() {
+            return Ok(None);
+        }
+        let begun = self.passkeys.begin_authentication(&credentials).map_err(crate::assertions::rejected)?;
+        let expires_at = self.clock.now().plus(self.settings.ceremony_ttl);
+        let mut assessment = a.clone();
+        assessment.assertion = None;
+        let ceremony = Ceremony {
+            tenant: a.who.tenant.clone(),
+            subject: Some(a.who.subject.clone()),
+            session: a.session.clone(),
+            expires_at,
+            state: begun.state,
+            purpose: Purpose::StepUp { assessment: Box::new(assessment), nonce },
+        };
+        let id = self.put_ceremony(&ceremony).await?;
+        Ok(Some(StepUp {
+            evidence,
+            ceremony: Some(id),
+            options_json: Some(begun.options_json),
+            expires_at: Some(expires_at),
+        }))
+    }
+
+    /// The person's passkeys in the form that ceremonies take.
+    pub(crate) async fn credentials_for(
+        &self,
+        who: &keyward_domain::SubjectKey,
+        hardware: bool,
+    ) -> Result<Vec<Vec<u8>>, EngineError> {
+        let rows = self.durable.credentials(who).await.map_err(crate::people::durable)?;
+        let fits =
+            |credential: &[u8]| !hardware || Passkeys::describe(credential).is_ok_and(|c| c.hardware_bound);
+        Ok(rows.into_iter().map(|row| row.credential).filter(|c| fits(c)).collect())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "puts together what seven steps found, and nothing else")]
+    fn decision(
+        &self,
+        case: &Case,
+        read: &Read,
+        observed: &Observed,
+        facts: &Facts,
+        verdict: Verdict,
+        step_up: Option<StepUp>,
+        now: Timestamp,
+    ) -> Decision {
+        let proofs = Proofs { passkey: Self::proof(case, read), claims: case.assessment.claims.clone() };
+        let valid_for = match verdict.outcome {
+            Outcome::StepUp => self.settings.ceremony_ttl,
+            Outcome::Allow | Outcome::Deny => verdict.valid_for,
+        };
+        Decision {
+            id: self.new_decision_id(now),
+            outcome: verdict.outcome,
+            risk: observed.risk,
+            signals: observed.signals.clone(),
+            reasons: reasons(&verdict, facts, observed, read),
+            step_up,
+            obligations: verdict.obligations,
+            assurance: proofs.assurance(),
+            policies: verdict.policies,
+            at: now,
+            valid_for,
+            audit_index: None,
+            token: None,
+        }
+    }
+
+    pub(crate) fn new_decision_id(&self, now: Timestamp) -> DecisionId {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let millis = u64::try_from(now.micros / 1000).unwrap_or(0);
+        DecisionId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// Records the answer and, for an ALLOW, signs it while the record is being made durable.
+    ///
+    /// INVARIANT: no ALLOW comes out of here whose record is not durable.
+    pub(crate) async fn record(
+        &self,
+        case: &Case,
+        read: &Read,
+        answer: Answer,
+    ) -> Result<Decision, EngineError> {
+        let Answer { facts, policy_digest, mut decision } = answer;
+        let Some(person) = &read.person else { return Ok(self.unrecorded(decision)) };
+        let record = record_of(case, facts, &policy_digest, &decision);
+        let sent =
+            timeout_at(case.deadline, self.log.send(&record, Some(decision.id), Some(&person.data_key)))
+                .await;
+        let token = match decision.outcome {
+            Outcome::Allow => Some(self.signer.sign(&self.settings.issuer, &case.assessment, &decision)?),
+            Outcome::StepUp | Outcome::Deny => None,
+        };
+        let index = match sent {
+            Ok(Ok(accepted)) => timeout_at(case.deadline, accepted.index()).await,
+            Ok(Err(error)) => Ok(Err(error)),
+            Err(elapsed) => Err(elapsed),
+        };
+        match index {
+            Ok(Ok(index)) => {
+                decision.audit_index = Some(index);
+                decision.token = token;
+                Ok(decision)
+            }
+            Ok(Err(_)) | Err(_) => Ok(self.unrecorded(decision)),
+        }
+    }
+
+    /// What an answer becomes that could not be recorded.
+    fn unrecorded(&self, mut decision: Decision) -> Decision {
+        decision.reasons.insert(0, ReasonCode::AuditUnavailable.into());
+        if decision.outcome == Outcome::Allow {
+            decision.outcome = self.settings.audit_failure.outcome();
+            decision.valid_for = std::time::Duration::ZERO;
+            decision.obligations.clear();
+            decision.step_up =
+                (decision.outcome == Outcome::StepUp).then(|| without_challenge(Evidence::Passkey));
+        }
+        decision
+    }
+}
+
+const fn without_challenge(evidence: Evidence) -> StepUp {
+    StepUp { evidence, ceremony: None, options_json: None, expires_at: None }
+}
+
+fn claim_ages(claims: &[Claim], now: Timestamp) -> ClaimAges {
+    let age = |kind| claims.iter().find(|c| c.kind == kind).map(|c| now.since(c.verified_at).as_secs());
+    ClaimAges {
+        password_age_s: age(ClaimKind::Password),
+        badge_age_s: age(ClaimKind::Badge),
+        sso_age_s: age(ClaimKind::SingleSignOn),
+    }
+}
+
+/// Why, the most telling first: what the policy said, what is proven, what is missing, what was observed.
+fn reasons(verdict: &Verdict, facts: &Facts, observed: &Observed, read: &Read) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = verdict.reasons.iter().map(|code| policy_reason(*code, verdict)).collect();
+    if let Some(passkey) = facts.passkey.filter(|p| p.user_verified) {
+        reasons.push(Reason::new(ReasonCode::PasskeyVerified).with("age_s", &passkey.age_s));
+    }
+    if facts.missing.hot_store {
+        reasons.push(ReasonCode::HotStoreUnavailable.into());
+    }
+    if read.late {
+        reasons.push(Reason::new(ReasonCode::DeadlineShort).with("skipped", LATE));
+    }
+    reasons.extend(observed.reasons.iter().cloned());
+    reasons
+}
+
+fn policy_reason(code: ReasonCode, verdict: &Verdict) -> Reason {
+    let reason = Reason::new(code);
+    match (code, verdict.evidence) {
+        (ReasonCode::PolicyNeedsEvidence, Some(evidence)) => reason.with("evidence", &evidence),
+        (ReasonCode::BreakGlassGranted, _) => reason.with("minutes", &(verdict.valid_for.as_secs() / 60)),
+        _ => reason,
+    }
+}
+
+fn record_of(case: &Case, facts: Facts, policy_digest: &[u8; 32], decision: &Decision) -> Record {
+    let a = &case.assessment;
+    let record = DecisionRecord {
+        id: decision.id,
+        request: a.request.clone(),
+        session: a.session.clone(),
+        facts,
+        policy_digest: hex(policy_digest),
+        outcome: decision.outcome,
+        evidence: decision.step_up.as_ref().map(|s| s.evidence),
+        policies: decision.policies.clone(),
+        reasons: decision.reasons.clone(),
+        obligations: decision.obligations.clone(),
+        signals: decision.signals.clone(),
+        risk: decision.risk,
+        assurance: decision.assurance.clone(),
+        valid_for: decision.valid_for,
+        break_glass: a.break_glass.clone(),
+    };
+    Record { who: a.who.clone(), at: decision.at, event: Event::Decision(Box::new(record)) }
+}

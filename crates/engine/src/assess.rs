@@ -1,0 +1,335 @@
+//! One assessment: read, observe, decide, record, write back, answer. The order is the point: no ALLOW leaves before its
+//! record is durable, and no nonce or session changes without a decision that saw it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use keyward_domain::{
+    Assessment, CeremonyId, Decision, FieldLabel, Outcome, PasskeyProof, ReasonCode, RequestId,
+    TelemetryHash, Timestamp,
+};
+use keyward_features::telemetry_hash;
+use keyward_policy::NonceState;
+use keyward_store::{HotRead, HotView, HotWrite, HotWritten};
+use tokio::time::{Instant, timeout_at};
+
+use crate::assertions::Shown;
+use crate::known::Marks;
+use crate::observe::Observed;
+use crate::people::Person;
+use crate::profiles::{self, Profile};
+use crate::session::{self, LastDecision, Reply, SessionState};
+use crate::{Engine, EngineError, Stage, nonce};
+
+/// How often an assessment is made again because another one of the same session came between its read and its write.
+const RACES: usize = 8;
+/// The part of the time that is kept back for recording and writing, in percent.
+const RESERVE_PERCENT: u32 = 30;
+
+/// An assessment on its way, with what was found out once and holds however often it is decided.
+pub(crate) struct Case {
+    pub assessment: Assessment,
+    pub telemetry: TelemetryHash,
+    pub fingerprint: [u8; 32],
+    /// The passkey assertion of this call.
+    pub shown: Shown,
+    /// A nonce judged when the telemetry first came, for step-ups.
+    pub nonce: Option<NonceState>,
+    pub deadline: Instant,
+}
+
+/// What was read.
+pub(crate) struct Read {
+    /// The person's keys; without them nothing can be recorded, so nothing can be allowed.
+    pub person: Option<Arc<Person>>,
+    /// Hot state, unless its store did not answer.
+    pub hot: Option<HotView>,
+    pub session: SessionState,
+    pub marks: Marks,
+    /// For each keystroke sample: its profile, or that the store did not answer.
+    pub profiles: Vec<(FieldLabel, Option<Option<Arc<Profile>>>)>,
+    /// Whether time ran out while reading.
+    pub late: bool,
+}
+
+impl Engine {
+    /// Answers one login or checkpoint.
+    ///
+    /// # Errors
+    /// [`EngineError::RequestIdReused`], [`EngineError::DeadlineExceeded`], [`EngineError::Conflict`] when other calls of the
+    /// same session win every race. Stores that do not answer are no error: the decision is stricter and says so.
+    pub async fn assess(&self, assessment: Assessment, deadline: Instant) -> Result<Decision, EngineError> {
+        let telemetry = telemetry_hash(&assessment.telemetry);
+        let fingerprint = session::fingerprint(&assessment, &telemetry)?;
+        let case = Case { assessment, telemetry, fingerprint, shown: Shown::None, nonce: None, deadline };
+        self.run(case).await
+    }
+
+    /// Decides a case, again if another call of the session comes in between.
+    pub(crate) async fn run(&self, mut case: Case) -> Result<Decision, EngineError> {
+        let mut hot_usable = true;
+        for round in 0..RACES {
+            if Instant::now() >= case.deadline {
+                return Err(EngineError::DeadlineExceeded);
+            }
+            let started = Instant::now();
+            let read = self.read(&case, hot_usable).await;
+            self.observer.stage(Stage::Read, started.elapsed());
+            if let Some(decision) = self.replied(&case, &read)? {
+                return Ok(decision);
+            }
+            // Once: its ceremony opens once.
+            if round == 0 && case.assessment.assertion.is_some() {
+                case.shown = self.verify_shown(&case).await;
+            }
+            let Decided { decision, observed, nonce } = self.decide(&case, &read).await?;
+            match self.write_back(&case, &read, &decision).await? {
+                Written::Done => {
+                    self.observer.decision(&decision);
+                    self.learn_from(&case, &read, observed, nonce, &decision);
+                    return Ok(decision);
+                }
+                Written::Replied(earlier) => return Ok(*earlier),
+                Written::Raced => {}
+                Written::StoreLost => hot_usable = false,
+            }
+        }
+        Err(EngineError::Conflict)
+    }
+
+    /// Reads everything at once, within the part of the deadline that reading may take.
+    async fn read(&self, case: &Case, hot_usable: bool) -> Read {
+        let a = &case.assessment;
+        let left = case.deadline.saturating_duration_since(Instant::now());
+        let until = case.deadline - left * RESERVE_PERCENT / 100;
+        let what = HotRead {
+            who: a.who.clone(),
+            session: a.session.clone(),
+            request: a.request.clone(),
+            nonce: a.telemetry.nonce.clone().filter(|_| case.nonce.is_none()),
+        };
+        let hot = async {
+            if !hot_usable {
+                return (None, false);
+            }
+            match timeout_at(until, self.hot.read(&what)).await {
+                Ok(Ok(view)) => (Some(view), false),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "hot store did not answer");
+                    (None, false)
+                }
+                Err(_) => (None, true),
+            }
+        };
+        let durable = timeout_at(until, self.read_durable(a));
+        let ((hot, hot_late), durable) = tokio::join!(hot, durable);
+        self.observer.store("hot", hot.is_some());
+        let durable_late = durable.is_err();
+        let (person, profiles) = durable.unwrap_or_else(|_| (self.people.cached(&a.who), Vec::new()));
+        self.observer.store("durable", person.is_some());
+        let session = person.as_ref().zip(hot.as_ref()).and_then(|(person, view)| {
+            let (_, sealed) = view.session.as_ref()?;
+            session::open(&person.hot_key, &a.who, "session", a.session.as_str(), sealed)
+        });
+        Read {
+            marks: Marks::of(&self.keys, &a.who, &a.device, &a.client),
+            person,
+            hot,
+            session: session.unwrap_or_default(),
+            profiles,
+            late: hot_late || durable_late,
+        }
+    }
+
+    async fn read_durable(
+        &self,
+        a: &Assessment,
+    ) -> (Option<Arc<Person>>, Vec<(FieldLabel, Option<Option<Arc<Profile>>>)>) {
+        let person = match self.people.get_or_create(&a.who).await {
+            Ok(person) => person,
+            Err(error) => {
+                tracing::warn!(%error, "person could not be read");
+                return (None, Vec::new());
+            }
+        };
+        let mut found = Vec::with_capacity(a.telemetry.keystrokes.len());
+        for sample in &a.telemetry.keystrokes {
+            let name = profiles::name_of(&sample.field, a.device.class);
+            let profile = self.profiles.get(&person, &name).await;
+            if let Err(error) = &profile {
+                tracing::warn!(%error, "profile could not be read");
+            }
+            found.push((sample.field.clone(), profile.ok()));
+        }
+        (Some(person), found)
+    }
+
+    /// The decision that this request got before, if it is a repetition.
+    fn replied(&self, case: &Case, read: &Read) -> Result<Option<Decision>, EngineError> {
+        let sealed = read.hot.as_ref().and_then(|view| view.reply.as_ref());
+        match (sealed, &read.person) {
+            (Some(sealed), Some(person)) => reply_of(case, person, sealed),
+            _ => Ok(None),
+        }
+    }
+
+    /// Observes, asks the policy, and records the answer.
+    async fn decide(&self, case: &Case, read: &Read) -> Result<Decided, EngineError> {
+        let started = Instant::now();
+        let now = self.clock.now();
+        let nonce = self.judge_nonce(case, read, now);
+        let observed = self.observe(case, read, nonce, now);
+        let answer = self.answer(case, read, &observed, nonce, now).await;
+        self.observer.stage(Stage::Decide, started.elapsed());
+        let started = Instant::now();
+        let decision = self.record(case, read, answer).await?;
+        self.observer.stage(Stage::Audit, started.elapsed());
+        Ok(Decided { decision, observed, nonce })
+    }
+
+    fn judge_nonce(&self, case: &Case, read: &Read, now: Timestamp) -> NonceState {
+        if let Some(judged) = case.nonce {
+            return judged;
+        }
+        let a = &case.assessment;
+        let Some(nonce) = &a.telemetry.nonce else { return NonceState::Missing };
+        let ttl = self.settings.nonce_ttl;
+        if !nonce::is_fresh(&self.keys, nonce, &a.who.tenant, &a.session, now, ttl) {
+            return NonceState::Stale;
+        }
+        match &read.hot {
+            None => NonceState::Unverified,
+            Some(view) if view.nonce_used => NonceState::Reused,
+            Some(_) => NonceState::Valid,
+        }
+    }
+
+    /// Writes session, reply, nonce and attempt, all or nothing.
+    async fn write_back(
+        &self,
+        case: &Case,
+        read: &Read,
+        decision: &Decision,
+    ) -> Result<Written, EngineError> {
+        let (Some(person), Some(view)) = (&read.person, &read.hot) else { return Ok(Written::Done) };
+        let started = Instant::now();
+        let write = self.hot_write(case, read, person, view, decision)?;
+        let written = timeout_at(case.deadline, self.hot.write(write)).await;
+        self.observer.stage(Stage::Write, started.elapsed());
+        match written {
+            Ok(Ok(HotWritten::Done)) => Ok(Written::Done),
+            Ok(Ok(HotWritten::NonceUsed | HotWritten::SessionChanged)) => Ok(Written::Raced),
+            Ok(Ok(HotWritten::ReplyExists(sealed))) => match reply_of(case, person, &sealed)? {
+                Some(earlier) => Ok(Written::Replied(Box::new(earlier))),
+                None => Ok(Written::Done),
+            },
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "hot store did not take a write");
+                Ok(Written::StoreLost)
+            }
+            Err(_) => Err(EngineError::DeadlineExceeded),
+        }
+    }
+
+    fn hot_write(
+        &self,
+        case: &Case,
+        read: &Read,
+        person: &Person,
+        view: &HotView,
+        decision: &Decision,
+    ) -> Result<HotWrite, EngineError> {
+        let a = &case.assessment;
+        let entropy = &*self.entropy;
+        let state = SessionState {
+            passkey: case.shown.proof().or(read.session.passkey),
+            last: Some(LastDecision {
+                id: decision.id,
+                outcome: decision.outcome,
+                risk: decision.risk,
+                assurance: decision.assurance.clone(),
+                at: decision.at,
+            }),
+        };
+        let reply = Reply { fingerprint: case.fingerprint, decision: Some(decision.clone()) };
+        let spend = a.telemetry.nonce.clone().filter(|_| case.nonce.is_none());
+        Ok(HotWrite {
+            who: a.who.clone(),
+            session: a.session.clone(),
+            session_expected: view.session.as_ref().map_or(0, |(version, _)| *version),
+            session_value: session::seal(
+                &person.hot_key,
+                &a.who,
+                "session",
+                a.session.as_str(),
+                &state,
+                entropy,
+            )?,
+            session_ttl: self.settings.session_ttl,
+            request: a.request.clone(),
+            reply: session::seal(&person.hot_key, &a.who, "reply", a.request.as_str(), &reply, entropy)?,
+            reply_ttl: self.settings.reply_ttl,
+            use_nonce: spend.filter(|_| !view.nonce_used).map(|nonce| (nonce, self.settings.nonce_ttl)),
+            count_attempt: counts_as_attempt(decision).then_some(self.settings.attempts_window),
+        })
+    }
+
+    /// The passkey proof that holds now: of this call, or of the session.
+    pub(crate) fn proof(case: &Case, read: &Read) -> Option<PasskeyProof> {
+        case.shown.proof().or(read.session.passkey)
+    }
+}
+
+/// A recorded decision with what it was made from.
+struct Decided {
+    decision: Decision,
+    observed: Observed,
+    nonce: NonceState,
+}
+
+/// What became of writing back.
+enum Written {
+    Done,
+    Replied(Box<Decision>),
+    Raced,
+    StoreLost,
+}
+
+fn reply_of(case: &Case, person: &Person, sealed: &[u8]) -> Result<Option<Decision>, EngineError> {
+    let a = &case.assessment;
+    let reply: Option<Reply> = session::open(&person.hot_key, &a.who, "reply", a.request.as_str(), sealed);
+    let Some(reply) = reply else { return Ok(None) };
+    if reply.fingerprint != case.fingerprint {
+        return Err(EngineError::RequestIdReused);
+    }
+    Ok(reply.decision)
+}
+
+/// Attempts that count: denied, or failed for a cause that an attacker would show. A step-up that policy asks of everybody
+/// does not count.
+fn counts_as_attempt(decision: &Decision) -> bool {
+    let adverse = |code| {
+        matches!(
+            code,
+            ReasonCode::TypingDiffers
+                | ReasonCode::TelemetryReplayed
+                | ReasonCode::TelemetryMachineLike
+                | ReasonCode::PasskeyRejected
+                | ReasonCode::PasskeyTelemetryMismatch
+        )
+    };
+    match decision.outcome {
+        Outcome::Allow => false,
+        Outcome::Deny => true,
+        Outcome::StepUp => decision.reasons.iter().any(|reason| adverse(reason.code)),
+    }
+}
+
+/// The request id under which a step-up's decision is kept: its ceremony opens once, so its reply is asked for by it.
+/// A hash, because the ceremony id is the client's word here and may be as long as ids are.
+pub(crate) fn step_up_request(ceremony: &CeremonyId) -> RequestId {
+    let digest = digest(&SHA256, ceremony.as_str().as_bytes());
+    let name = URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]);
+    RequestId::parse(format!("step-up:{name}")).expect("30 characters of visible ASCII are an id")
+}

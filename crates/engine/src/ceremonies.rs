@@ -1,0 +1,84 @@
+//! Running WebAuthn ceremonies: kept sealed in the hot store, taken out once, before anything is verified.
+
+use keyward_domain::{
+    Assessment, CeremonyId, SessionId, SubjectId, SubjectKey, TelemetryHash, TenantId, Timestamp,
+};
+use keyward_seal::{Bound, DataKey};
+use serde::{Deserialize, Serialize};
+
+use crate::people::hot;
+use crate::{Engine, EngineError};
+
+/// A ceremony between its two calls.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ceremony {
+    pub tenant: TenantId,
+    /// Nobody yet, for username-less authentication.
+    pub subject: Option<SubjectId>,
+    pub session: SessionId,
+    pub expires_at: Timestamp,
+    /// What `keyward-passkeys` keeps.
+    pub state: Vec<u8>,
+    pub purpose: Purpose,
+}
+
+/// What a ceremony is for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// To register a passkey.
+    Register,
+    /// To authenticate; bound to telemetry if some was given.
+    Authenticate { telemetry: Option<TelemetryHash> },
+    /// To answer a STEP_UP: the assessment that asked for it, so that the new decision is about the same thing.
+    StepUp { assessment: Box<Assessment>, nonce: keyward_policy::NonceState },
+}
+
+impl Engine {
+    /// Keeps a ceremony under a new id until it expires.
+    pub(crate) async fn put_ceremony(&self, ceremony: &Ceremony) -> Result<CeremonyId, EngineError> {
+        let mut random = [0; 16];
+        self.entropy.fill(&mut random);
+        let id = uuid::Builder::from_random_bytes(random).into_uuid().simple().to_string();
+        let id = CeremonyId::parse(id).expect("32 hexadecimal digits are an id");
+        let json = serde_json::to_vec(ceremony).map_err(|e| EngineError::Internal(e.to_string()))?;
+        let holder = holder(&ceremony.tenant);
+        let sealed = self.ceremony_key(&holder).seal(&bound(&holder, &id), &json, &*self.entropy);
+        let ttl = self.settings.ceremony_ttl;
+        self.hot.put_ceremony(&ceremony.tenant, &id, sealed, ttl).await.map_err(hot)?;
+        Ok(id)
+    }
+
+    /// Takes a ceremony out, once, if it has not expired and belongs to the tenant and session that ask.
+    pub(crate) async fn take_ceremony(
+        &self,
+        tenant: &TenantId,
+        session: &SessionId,
+        id: &CeremonyId,
+    ) -> Result<Ceremony, EngineError> {
+        let sealed =
+            self.hot.take_ceremony(tenant, id).await.map_err(hot)?.ok_or(EngineError::CeremonyUnknown)?;
+        let holder = holder(tenant);
+        let opened = self.ceremony_key(&holder).open(&bound(&holder, id), &sealed);
+        let json = opened.map_err(|_| EngineError::CeremonyUnknown)?;
+        let ceremony: Ceremony =
+            serde_json::from_slice(&json).map_err(|e| EngineError::Internal(e.to_string()))?;
+        let ours = ceremony.tenant == *tenant && ceremony.session == *session;
+        if !ours || self.clock.now() > ceremony.expires_at {
+            return Err(EngineError::CeremonyUnknown);
+        }
+        Ok(ceremony)
+    }
+
+    fn ceremony_key(&self, holder: &SubjectKey) -> DataKey {
+        self.keys.subject_key("ceremony", holder)
+    }
+}
+
+/// Ceremonies are sealed for a tenant as a whole: a username-less one has no subject.
+fn holder(tenant: &TenantId) -> SubjectKey {
+    SubjectKey { tenant: tenant.clone(), subject: SubjectId::parse("*").expect("an asterisk is an id") }
+}
+
+fn bound<'a>(holder: &'a SubjectKey, id: &'a CeremonyId) -> Bound<'a> {
+    Bound { who: holder, kind: "ceremony", name: id.as_str(), version: 0 }
+}

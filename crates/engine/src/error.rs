@@ -1,0 +1,48 @@
+//! Why a use case failed. The API turns these into statuses, in one place.
+
+/// Why a use case failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// Unknown, used or expired, or another person's or session's.
+    #[error("the ceremony is unknown, used, expired or not of this person and session")]
+    CeremonyUnknown,
+    /// The passkey response did not verify.
+    #[error("the passkey response did not verify: {cause}")]
+    PasskeyRejected {
+        /// A stable name.
+        cause: &'static str,
+    },
+    /// The passkey is registered already.
+    #[error("the passkey is registered already")]
+    PasskeyExists,
+    /// There is no such passkey.
+    #[error("there is no such passkey")]
+    PasskeyNotFound,
+    /// There is nothing of that kind under that name.
+    #[error("there is no such {kind}")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+    },
+    /// The request id came before with other contents.
+    #[error("the request id was used before with other contents")]
+    RequestIdReused,
+    /// Another call changed the same thing.
+    #[error("another call changed the same thing")]
+    Conflict,
+    /// A store that the call cannot do without does not answer.
+    #[error("the {store} store does not answer")]
+    StoreUnavailable {
+        /// `durable` or `hot`.
+        store: &'static str,
+    },
+    /// No attestation roots are configured.
+    #[error("hardware-bound passkeys cannot be registered: no attestation roots are configured")]
+    HardwareUnavailable,
+    /// No time was left.
+    #[error("the deadline passed")]
+    DeadlineExceeded,
+    /// A fault of ours, or damaged data.
+    #[error("internal fault: {0}")]
+    Internal(String),
+}

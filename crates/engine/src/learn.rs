@@ -1,0 +1,233 @@
+//! Learning, off the request path: samples of proven logins become training samples, and the profile is trained anew.
+//!
+//! INVARIANT: nothing reaches [`Learner::teach`] that was not typed under a passkey assertion with user verification whose
+//! challenge was bound to that very typing, or imported by a caller who vouches for it.
+
+use std::sync::Arc;
+
+use keyward_domain::{Clock, Decision, DecisionId, Entropy, Outcome, SubjectKey, Timestamp};
+use keyward_features::FixedText;
+use keyward_policy::NonceState;
+use keyward_scoring::KeystrokeModel;
+use keyward_seal::Bound;
+use keyward_store::{DurableStore, KEPT_SAMPLES, SampleRow};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::assertions::Shown;
+use crate::assess::{Case, Read};
+use crate::known::Marks;
+use crate::observe::Observed;
+use crate::people::{People, Person, durable};
+use crate::profiles::{self, Profile, Profiles};
+use crate::{Engine, EngineError, Observer};
+
+/// Something to learn.
+enum Job {
+    /// A proven login.
+    Proven(Box<Lesson>),
+    /// Tell when everything before is learned.
+    Drained(oneshot::Sender<()>),
+}
+
+/// What a proven login teaches.
+struct Lesson {
+    who: SubjectKey,
+    decision: DecisionId,
+    at: Timestamp,
+    marks: Marks,
+    /// Document name and sample.
+    typed: Vec<(String, FixedText)>,
+}
+
+/// Takes lessons and hands them to the trainer's task.
+pub(crate) struct Learner {
+    queue: mpsc::Sender<Job>,
+    observer: Arc<dyn Observer>,
+    trainer: Arc<Trainer>,
+}
+
+/// Trains profiles.
+pub(crate) struct Trainer {
+    pub store: Arc<dyn DurableStore>,
+    pub people: Arc<People>,
+    pub profiles: Arc<Profiles>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Learner {
+    /// Starts the trainer's task. Lessons of one process are learned one after another, so they never race each other.
+    pub(crate) fn start(trainer: Trainer, waiting: usize) -> Self {
+        let (queue, mut jobs) = mpsc::channel(waiting.max(1));
+        let observer = trainer.observer.clone();
+        let trainer = Arc::new(trainer);
+        let learner = Self { queue, observer, trainer: trainer.clone() };
+        tokio::spawn(async move {
+            while let Some(job) = jobs.recv().await {
+                match job {
+                    Job::Drained(done) => drop(done.send(())),
+                    Job::Proven(lesson) => {
+                        if let Err(error) = trainer.learn(*lesson).await {
+                            tracing::warn!(%error, "a lesson was not learned");
+                        }
+                    }
+                }
+                trainer.observer.learning(jobs.len(), false);
+            }
+        });
+        learner
+    }
+
+    /// Hands a lesson over. A full queue drops it: learning never slows a login.
+    fn teach(&self, lesson: Lesson) {
+        let dropped = self.queue.try_send(Job::Proven(Box::new(lesson))).is_err();
+        self.observer.learning(self.queue.max_capacity() - self.queue.capacity(), dropped);
+    }
+
+    /// Waits until everything that was handed over before is learned.
+    pub(crate) async fn drained(&self) {
+        let (done, drained) = oneshot::channel();
+        if self.queue.send(Job::Drained(done)).await.is_ok() {
+            // The task ends only with the runtime; then there is nothing left to wait for.
+            let _ = drained.await;
+        }
+    }
+
+    /// The trainer, for what is trained on request.
+    pub(crate) fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+}
+
+impl Engine {
+    /// Learns from a decision that allowed a proven login.
+    pub(crate) fn learn_from(
+        &self,
+        case: &Case,
+        read: &Read,
+        observed: Observed,
+        nonce: NonceState,
+        decision: &Decision,
+    ) {
+        let Shown::Verified { proof, bound, .. } = &case.shown else { return };
+        if decision.outcome != Outcome::Allow || !proof.user_verified {
+            return;
+        }
+        let a = &case.assessment;
+        let suspicious = observed.replayed || observed.machine_like;
+        let stale = matches!(nonce, NonceState::Stale | NonceState::Reused);
+        let typed = if *bound && !suspicious && !stale { observed.typed } else { Vec::new() };
+        let named = |(field, text)| (profiles::name_of(&field, a.device.class), text);
+        self.learner.teach(Lesson {
+            who: a.who.clone(),
+            decision: decision.id,
+            at: decision.at,
+            marks: read.marks,
+            typed: typed.into_iter().map(named).collect(),
+        });
+    }
+}
+
+impl Trainer {
+    async fn learn(&self, lesson: Lesson) -> Result<(), EngineError> {
+        let person = self.people.get_or_create(&lesson.who).await?;
+        for (name, text) in lesson.typed {
+            let sample = self.seal(&person, &name, lesson.decision, lesson.at, &text)?;
+            self.store.add_samples(&person.who, &name, vec![sample]).await.map_err(durable)?;
+            self.train(&person, &name).await?;
+        }
+        self.people.see(&lesson.who, lesson.marks, lesson.at).await
+    }
+
+    /// Adds samples that are no login's, such as imported ones, and trains.
+    pub(crate) async fn import(
+        &self,
+        person: &Person,
+        name: &str,
+        samples: Vec<(DecisionId, FixedText)>,
+    ) -> Result<Option<Arc<Profile>>, EngineError> {
+        let at = self.clock.now();
+        let sealed: Result<Vec<_>, _> =
+            samples.iter().map(|(id, text)| self.seal(person, name, *id, at, text)).collect();
+        self.store.add_samples(&person.who, name, sealed?).await.map_err(durable)?;
+        self.train(person, name).await
+    }
+
+    /// Trains a profile on the samples that are kept, and writes it as the next version. `None` when none are kept:
+    /// then there is no profile either.
+    pub(crate) async fn train(
+        &self,
+        person: &Person,
+        name: &str,
+    ) -> Result<Option<Arc<Profile>>, EngineError> {
+        loop {
+            let current = self.store.document(&person.who, name).await.map_err(durable)?;
+            let rows = self.store.samples(&person.who, name, KEPT_SAMPLES).await.map_err(durable)?;
+            if rows.is_empty() {
+                self.store.remove_document(&person.who, name).await.map_err(durable)?;
+                self.profiles.forget(&person.who, name);
+                return Ok(None);
+            }
+            let texts: Result<Vec<_>, _> = rows.iter().map(|row| open_sample(person, name, row)).collect();
+            let model = self.fit(texts?).await?;
+            let version = current.map_or(0, |document| document.version);
+            match self.write(person, name, version, model).await {
+                Err(EngineError::Conflict) => {}
+                written => return written.map(Some),
+            }
+        }
+    }
+
+    async fn fit(&self, texts: Vec<FixedText>) -> Result<KeystrokeModel, EngineError> {
+        let started = Instant::now();
+        let fitted = tokio::task::spawn_blocking(move || KeystrokeModel::train(&texts)).await;
+        let model = fitted
+            .map_err(|e| EngineError::Internal(e.to_string()))?
+            .map_err(|e| EngineError::Internal(e.to_string()))?;
+        self.observer.trained(model.maturity(), started.elapsed());
+        Ok(model)
+    }
+
+    /// Writes a model as the version after `version`, and puts it into the cache.
+    pub(crate) async fn write(
+        &self,
+        person: &Person,
+        name: &str,
+        version: u64,
+        model: KeystrokeModel,
+    ) -> Result<Arc<Profile>, EngineError> {
+        let bound = profiles::bound(&person.who, name, version + 1);
+        let sealed = person.data_key.seal(&bound, &model.to_bytes(), &*self.entropy);
+        let at = self.clock.now();
+        let version =
+            self.store.put_document(&person.who, name, version, sealed, at).await.map_err(durable)?;
+        let profile = Arc::new(Profile { version, written_at: at, model });
+        self.profiles.put(&person.who, name, profile.clone());
+        Ok(profile)
+    }
+
+    fn seal(
+        &self,
+        person: &Person,
+        name: &str,
+        decision: DecisionId,
+        at: Timestamp,
+        text: &FixedText,
+    ) -> Result<SampleRow, EngineError> {
+        let json = serde_json::to_vec(text).map_err(|e| EngineError::Internal(e.to_string()))?;
+        let sealed = person.data_key.seal(&sample_bound(person, name), &json, &*self.entropy);
+        Ok(SampleRow { decision, at, sealed })
+    }
+}
+
+fn sample_bound<'a>(person: &'a Person, name: &'a str) -> Bound<'a> {
+    Bound { who: &person.who, kind: "sample", name, version: 0 }
+}
+
+fn open_sample(person: &Person, name: &str, row: &SampleRow) -> Result<FixedText, EngineError> {
+    let json = person.data_key.open(&sample_bound(person, name), &row.sealed);
+    let json = json.map_err(|e| EngineError::Internal(e.to_string()))?;
+    serde_json::from_slice(&json).map_err(|e| EngineError::Internal(e.to_string()))
+}

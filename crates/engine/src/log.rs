@@ -1,0 +1,101 @@
+//! Appending to the audit log, many records to a commit.
+//!
+//! One task owns the log. While it waits for a commit, the records of other requests gather, and go with the next one:
+//! nobody waits for a timer, and a busy server pays for one commit where it would have paid for fifty. The task outlives
+//! the requests, so a caller that hangs up takes nobody else's record with it.
+
+use std::sync::Arc;
+
+use keyward_audit::{Leaf, Record, SALT_BYTES};
+use keyward_domain::{DecisionId, Entropy};
+use keyward_seal::{Bound, DataKey, KeyRing};
+use keyward_store::{AuditRow, DurableStore, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::EngineError;
+
+/// Records that go with one commit at most.
+const BATCH: usize = 256;
+/// Records that may wait; above it callers wait for a place.
+const WAITING: usize = 4096;
+
+type Reply = Result<u64, StoreError>;
+
+/// The way into the audit log.
+pub(crate) struct Log {
+    entropy: Arc<dyn Entropy>,
+    deployment: DataKey,
+    queue: mpsc::Sender<(AuditRow, oneshot::Sender<Reply>)>,
+}
+
+/// A record on its way; it is durable when [`Accepted::index`] says so.
+pub(crate) struct Accepted(oneshot::Receiver<Reply>);
+
+impl Log {
+    /// Starts the task that owns the log.
+    pub(crate) fn start(store: Arc<dyn DurableStore>, keys: &KeyRing, entropy: Arc<dyn Entropy>) -> Self {
+        let (queue, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(run(store, receiver));
+        Self { entropy, deployment: keys.deployment_key("audit"), queue }
+    }
+
+    /// Seals a record (under the person's key if there is one, else under the deployment's) and sends it on its way.
+    pub(crate) async fn send(
+        &self,
+        record: &Record,
+        decision: Option<DecisionId>,
+        key: Option<&DataKey>,
+    ) -> Result<Accepted, EngineError> {
+        let mut salt = [0; SALT_BYTES];
+        self.entropy.fill(&mut salt);
+        let leaf = Leaf::commit(record, salt).map_err(|e| EngineError::Internal(e.to_string()))?;
+        let bound = Bound { who: &record.who, kind: "audit", name: "", version: 0 };
+        let sealed = key.unwrap_or(&self.deployment).seal(&bound, &leaf.opening, &*self.entropy);
+        let row = AuditRow {
+            leaf_hash: leaf.hash,
+            tenant: record.who.tenant.clone(),
+            subject: key.map(|_| record.who.subject.clone()),
+            decision,
+            at: record.at,
+            sealed,
+        };
+        let (reply, accepted) = oneshot::channel();
+        self.queue.send((row, reply)).await.map_err(|_| stopped())?;
+        Ok(Accepted(accepted))
+    }
+
+    /// Sends a record and waits until it is durable.
+    pub(crate) async fn append(&self, record: &Record, key: Option<&DataKey>) -> Result<u64, EngineError> {
+        self.send(record, None, key).await?.index().await
+    }
+}
+
+impl Accepted {
+    /// Waits until the record is durable; its index in the log.
+    pub(crate) async fn index(self) -> Result<u64, EngineError> {
+        match self.0.await {
+            Ok(Ok(index)) => Ok(index),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "audit log did not accept a record");
+                Err(EngineError::StoreUnavailable { store: "durable" })
+            }
+            Err(_) => Err(stopped()),
+        }
+    }
+}
+
+fn stopped() -> EngineError {
+    EngineError::Internal("the audit log's task has stopped".to_owned())
+}
+
+async fn run(store: Arc<dyn DurableStore>, mut receiver: mpsc::Receiver<(AuditRow, oneshot::Sender<Reply>)>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut batch, BATCH).await > 0 {
+        let (rows, replies): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        let first = store.append(rows).await;
+        for (reply, offset) in replies.into_iter().zip(0..) {
+            // A caller that hung up does not listen; its record stands all the same.
+            let _ = reply.send(first.clone().map(|first| first + offset));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! From what was read and sent to signals: what each says, and why.
+
+use keyward_domain::{
+    Band, FieldLabel, KeystrokeSample, Maturity, Reason, ReasonCode, RecordAccess, Risk, Signal, SignalKind,
+    SignalStatus, Timestamp,
+};
+use keyward_features::{FixedText, fixed_text, integrity::machine_like};
+use keyward_policy::NonceState;
+use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access};
+
+use crate::Engine;
+use crate::assertions::Shown;
+use crate::assess::{Case, Read};
+use crate::profiles::Profile;
+
+/// What the signals say.
+pub(crate) struct Observed {
+    pub signals: Vec<Signal>,
+    pub reasons: Vec<Reason>,
+    pub risk: Option<Risk>,
+    /// What behaviour alone says.
+    pub behaviour: Option<Band>,
+    /// The least mature of the typing models that have a say.
+    pub maturity: Maturity,
+    pub replayed: bool,
+    pub machine_like: bool,
+    pub burst: bool,
+    pub device_known: Option<bool>,
+    pub network_known: Option<bool>,
+    /// Whether a typing model could not be asked.
+    pub model_missing: bool,
+    /// Typing that a proof could make a training sample.
+    pub typed: Vec<(FieldLabel, FixedText)>,
+}
+
+/// One field's typing, looked at.
+struct Typing {
+    signal: Signal,
+    reason: Reason,
+    replayed: bool,
+    text: Option<FixedText>,
+}
+
+impl Engine {
+    /// Looks at everything that was sent.
+    pub(crate) fn observe(&self, case: &Case, read: &Read, nonce: NonceState, now: Timestamp) -> Observed {
+        let a = &case.assessment;
+        let mut reasons = Vec::new();
+        let typings: Vec<Typing> = a
+            .telemetry
+            .keystrokes
+            .iter()
+            .map(|sample| look_at(sample, profile_of(read, &sample.field)))
+            .collect();
+        let replayed = typings.iter().any(|t| t.replayed);
+        let cause = a.telemetry.keystrokes.iter().find_map(machine_like);
+        let context = self.context(case, read, &mut reasons);
+        let access = self.record_access(a.telemetry.record_access.as_ref(), &mut reasons);
+
+        let mut signals: Vec<Signal> = typings.iter().map(|t| t.signal.clone()).collect();
+        if typings.is_empty() {
+            signals.push(Signal::unscored(SignalKind::KeystrokeFixed, SignalStatus::Absent));
+            reasons.push(ReasonCode::TypingAbsent.into());
+        } else {
+            signals.push(integrity::signal(replayed, cause.is_some(), scoring_nonce(nonce)));
+            integrity_reasons(replayed, cause.map(|c| c.name()), nonce, &mut reasons);
+        }
+        let burst = access.llr > 0.0;
+        signals.extend([context, authenticator_signal(&case.shown, &mut reasons), access]);
+
+        let mut typed = Vec::new();
+        for (typing, sample) in typings.into_iter().zip(&a.telemetry.keystrokes) {
+            reasons.push(typing.reason);
+            typed.extend(typing.text.map(|text| (sample.field.clone(), text)));
+        }
+        Observed {
+            risk: fuse(&signals, now),
+            behaviour: behaviour_band(&signals),
+            maturity: least_mature(&signals),
+            model_missing: signals.iter().any(|s| s.status == SignalStatus::Unavailable),
+            signals,
+            reasons,
+            replayed,
+            machine_like: cause.is_some(),
+            burst,
+            device_known: read.person.as_ref().map(|p| p.known.has_device(read.marks)),
+            network_known: read.person.as_ref().map(|p| p.known.has_network(read.marks)),
+            typed,
+        }
+    }
+
+    fn context(&self, case: &Case, read: &Read, reasons: &mut Vec<Reason>) -> Signal {
+        let device = read.person.as_ref().map(|p| p.known.has_device(read.marks));
+        let network = read.person.as_ref().map(|p| p.known.has_network(read.marks));
+        let failures = case.assessment.client.recent_failures;
+        let attempts = read.hot.as_ref().map_or(0, |view| view.attempts);
+        if device == Some(false) {
+            reasons.push(ReasonCode::DeviceNew.into());
+        }
+        if network == Some(false) && case.assessment.client.ip.is_some() {
+            reasons.push(ReasonCode::NetworkNew.into());
+        }
+        if failures > 0 {
+            reasons.push(Reason::new(ReasonCode::RecentFailures).with("count", &failures));
+        }
+        if attempts >= self.settings.attempts_limit {
+            reasons.push(Reason::new(ReasonCode::AttemptsLimited).with("count", &attempts));
+        }
+        // A network that the caller does not tell is no finding.
+        let network = network.filter(|_| case.assessment.client.ip.is_some());
+        context::signal(device, network, failures, attempts)
+    }
+
+    fn record_access(&self, access: Option<&RecordAccess>, reasons: &mut Vec<Reason>) -> Signal {
+        let Some(access) = access else {
+            return Signal::unscored(SignalKind::RecordAccess, SignalStatus::Absent);
+        };
+        if let Some((kind, _)) = record_access::worst(access, &self.settings.ceilings) {
+            reasons.push(Reason::new(ReasonCode::RecordAccessBurst).with("kind", kind));
+        }
+        record_access::signal(access, &self.settings.ceilings)
+    }
+}
+
+/// The profile for a field: `None` if it could not be read, `Some(None)` if there is none.
+fn profile_of<'a>(read: &'a Read, field: &FieldLabel) -> Option<Option<&'a Profile>> {
+    let (_, profile) = read.profiles.iter().find(|(label, _)| label == field)?;
+    profile.as_ref().map(|profile| profile.as_deref())
+}
+
+fn look_at(sample: &KeystrokeSample, profile: Option<Option<&Profile>>) -> Typing {
+    let unscored = |status, reason: Reason, text| Typing {
+        signal: Signal::unscored(SignalKind::KeystrokeFixed, status),
+        reason: reason.with("field", sample.field.as_str()),
+        replayed: false,
+        text,
+    };
+    let text = match fixed_text(sample) {
+        Ok(text) => text,
+        Err(cause) => {
+            let reason = Reason::new(ReasonCode::TypingNotComparable).with("cause", cause.name());
+            return unscored(SignalStatus::NotComparable, reason, None);
+        }
+    };
+    let Some(profile) = profile else {
+        return Typing {
+            reason: Reason::new(ReasonCode::ModelUnavailable).with("cause", "store"),
+            ..unscored(SignalStatus::Unavailable, ReasonCode::TypingLearning.into(), Some(text))
+        };
+    };
+    let Some(profile) = profile else {
+        let reason = Reason::new(ReasonCode::TypingLearning).with("samples", &0);
+        return unscored(SignalStatus::NoModel, reason, Some(text));
+    };
+    let Ok(scored) = profile.model.score(&text) else {
+        let reason = Reason::new(ReasonCode::TypingNotComparable).with("cause", "other_shape");
+        return unscored(SignalStatus::NotComparable, reason, Some(text));
+    };
+    let signal = Signal {
+        kind: SignalKind::KeystrokeFixed,
+        status: SignalStatus::Scored,
+        llr: scored.llr,
+        score: Some(scored.z),
+        maturity: profile.model.maturity(),
+        samples: profile.model.samples(),
+        profile_version: profile.version,
+    };
+    Typing {
+        reason: typing_reason(&signal).with("field", sample.field.as_str()),
+        signal,
+        replayed: scored.is_replay(),
+        text: Some(text),
+    }
+}
+
+fn typing_reason(signal: &Signal) -> Reason {
+    match behaviour_band(std::slice::from_ref(signal)) {
+        None => Reason::new(ReasonCode::TypingLearning).with("samples", &signal.samples),
+        Some(Band::Low) => ReasonCode::TypingMatches.into(),
+        Some(Band::Medium) => ReasonCode::TypingUnusual.into(),
+        Some(Band::High) => ReasonCode::TypingDiffers.into(),
+    }
+}
+
+fn least_mature(signals: &[Signal]) -> Maturity {
+    let typing =
+        signals.iter().filter(|s| s.kind == SignalKind::KeystrokeFixed && s.status == SignalStatus::Scored);
+    typing.map(|s| s.maturity).filter(|m| *m != Maturity::Learning).min().unwrap_or(Maturity::Learning)
+}
+
+fn scoring_nonce(nonce: NonceState) -> integrity::Nonce {
+    match nonce {
+        NonceState::Valid => integrity::Nonce::Fresh,
+        // What could not be checked is treated as absent; that the store is missing is a fact of its own.
+        NonceState::Missing | NonceState::Unverified => integrity::Nonce::Missing,
+        NonceState::Stale => integrity::Nonce::Stale,
+        NonceState::Reused => integrity::Nonce::Reused,
+    }
+}
+
+fn integrity_reasons(
+    replayed: bool,
+    machine: Option<&'static str>,
+    nonce: NonceState,
+    reasons: &mut Vec<Reason>,
+) {
+    if replayed {
+        reasons.push(ReasonCode::TelemetryReplayed.into());
+    }
+    if let Some(cause) = machine {
+        reasons.push(Reason::new(ReasonCode::TelemetryMachineLike).with("cause", cause));
+    }
+    match nonce {
+        NonceState::Valid | NonceState::Unverified => {}
+        NonceState::Missing => reasons.push(ReasonCode::NonceMissing.into()),
+        NonceState::Stale => reasons.push(ReasonCode::NonceStale.into()),
+        NonceState::Reused => reasons.push(ReasonCode::NonceReused.into()),
+    }
+}
+
+fn authenticator_signal(shown: &Shown, reasons: &mut Vec<Reason>) -> Signal {
+    match shown {
+        Shown::None => Signal::unscored(SignalKind::Authenticator, SignalStatus::Absent),
+        Shown::Rejected { cause } => {
+            reasons.push(Reason::new(ReasonCode::PasskeyRejected).with("cause", cause));
+            Signal::unscored(SignalKind::Authenticator, SignalStatus::Absent)
+        }
+        Shown::OtherTelemetry => {
+            reasons.push(ReasonCode::PasskeyTelemetryMismatch.into());
+            Signal::unscored(SignalKind::Authenticator, SignalStatus::Absent)
+        }
+        Shown::Verified { counter_regressed, backup_changed, .. } => {
+            if *counter_regressed {
+                reasons.push(ReasonCode::PasskeyCounterRegressed.into());
+            }
+            if *backup_changed {
+                reasons.push(ReasonCode::PasskeyBackupChanged.into());
+            }
+            authenticator::signal(*counter_regressed, *backup_changed)
+        }
+    }
+}
