@@ -1,0 +1,30 @@
+//! Contract to domain and back. Whatever arrives is hostile until it came through here.
+//!
+//! A conversion takes a message by value, moves its columns where it can, and looks at every field before it gives up, so
+//! that a client learns of all its mistakes in one answer.
+
+mod assessment;
+mod decision;
+mod enums;
+mod passkey;
+mod profile;
+mod telemetry;
+mod text;
+mod time;
+mod violations;
+
+pub use assessment::{assess, complete_step_up, get_risk, issue_nonce, report_outcome};
+pub use decision::{decision, issued_nonce, risk};
+pub use enums::WireEnum;
+pub use passkey::{
+    AuthenticationStart, authenticated, begin_authentication, begin_registration, begun_authentication,
+    begun_registration, finish_authentication, finish_registration, list_passkeys, passkey, rename_passkey,
+    revoke_passkey,
+};
+pub use profile::{
+    erase_subject, get_profile_status, import_samples, profile_status, reset_profile, roll_back_profile,
+};
+pub use telemetry::{keystrokes_to_wire, telemetry, telemetry_to_wire};
+pub use violations::{FieldViolation, MAX_VIOLATIONS, Violations};
+
+use violations::{Checked, Path, collect};
