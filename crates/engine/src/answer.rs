@@ -40,7 +40,7 @@ impl Engine {
         let policy = self.policy.load();
         let verdict = policy.decide(&facts);
         let step_up = match verdict.evidence {
-            Some(evidence) => Some(self.challenge(case, evidence, nonce).await),
+            Some(evidence) => Some(self.challenge(case, read, evidence, nonce).await),
             None => None,
         };
         let decision = self.decision(case, read, observed, &facts, verdict, step_up, now);
@@ -94,8 +94,12 @@ impl Engine {
 
     /// A challenge that the person can answer. Without one (no passkey, or a store that does not answer) the step-up still
     /// stands, and the caller sees that there is nothing to prompt for.
-    async fn challenge(&self, case: &Case, evidence: Evidence, nonce: NonceState) -> StepUp {
-        let begun = timeout_at(case.deadline, self.begin_step_up(case, evidence, nonce)).await;
+    async fn challenge(&self, case: &Case, read: &Read, evidence: Evidence, nonce: NonceState) -> StepUp {
+        // A challenge is kept in the hot store. When that did not answer just now, the time left is the record's.
+        if read.hot.is_none() {
+            return without_challenge(evidence);
+        }
+        let begun = timeout_at(case.wait_until(), self.begin_step_up(case, evidence, nonce)).await;
         match begun {
             Ok(Ok(Some(step_up))) => step_up,
             Ok(Ok(None)) | Err(_) => without_challenge(evidence),

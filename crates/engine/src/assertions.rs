@@ -6,7 +6,7 @@ use keyward_passkeys::{PasskeyError, Passkeys, Verified};
 use keyward_store::{CredentialRow, StoreError};
 use tokio::time::{Instant, timeout_at};
 
-use crate::assess::Case;
+use crate::assess::{Case, Read};
 use crate::ceremonies::Purpose;
 use crate::people::durable;
 use crate::{Engine, EngineError, Stage};
@@ -42,10 +42,15 @@ impl Shown {
 
 impl Engine {
     /// Verifies the assertion of an assessment. Whatever goes wrong, the assertion counts as none and the decision says why.
-    pub(crate) async fn verify_shown(&self, case: &Case) -> Shown {
+    pub(crate) async fn verify_shown(&self, case: &Case, read: &Read) -> Shown {
         let Some(assertion) = &case.assessment.assertion else { return Shown::None };
+        // Ceremonies lie in the hot store. When that did not answer just now, asking again would cost the time that the
+        // record needs; and the ceremony stays unspent.
+        if read.hot.is_none() {
+            return Shown::Rejected { cause: "store_unavailable" };
+        }
         let started = Instant::now();
-        let verified = timeout_at(case.deadline, self.verify_for_case(case, assertion)).await;
+        let verified = timeout_at(case.wait_until(), self.verify_for_case(case, assertion)).await;
         self.observer.stage(Stage::Verify, started.elapsed());
         match verified {
             Ok(Ok(shown)) => shown,

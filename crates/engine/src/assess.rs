@@ -39,6 +39,14 @@ pub(crate) struct Case {
     pub deadline: Instant,
 }
 
+impl Case {
+    /// Until when to wait for what the answer can do without. Recording and writing have the rest.
+    pub(crate) fn wait_until(&self) -> Instant {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.deadline - left * RESERVE_PERCENT / 100
+    }
+}
+
 /// What was read.
 pub(crate) struct Read {
     /// The person's keys; without them nothing can be recorded, so nothing can be allowed.
@@ -81,7 +89,7 @@ impl Engine {
             }
             // Once: its ceremony opens once.
             if round == 0 && case.assessment.assertion.is_some() {
-                case.shown = self.verify_shown(&case).await;
+                case.shown = self.verify_shown(&case, &read).await;
             }
             let Decided { decision, observed, nonce } = self.decide(&case, &read).await?;
             match self.write_back(&case, &read, &decision).await? {
@@ -101,8 +109,7 @@ impl Engine {
     /// Reads everything at once, within the part of the deadline that reading may take.
     async fn read(&self, case: &Case, hot_usable: bool) -> Read {
         let a = &case.assessment;
-        let left = case.deadline.saturating_duration_since(Instant::now());
-        let until = case.deadline - left * RESERVE_PERCENT / 100;
+        let until = case.wait_until();
         let what = HotRead {
             who: a.who.clone(),
             session: a.session.clone(),
@@ -321,7 +328,8 @@ fn counts_as_attempt(decision: &Decision) -> bool {
     };
     match decision.outcome {
         Outcome::Allow => false,
-        Outcome::Deny => true,
+        // What the log could not record is denied, too: an outage of ours, and no attempt of the person's.
+        Outcome::Deny => decision.reasons.iter().any(|reason| reason.code == ReasonCode::PolicyForbids),
         Outcome::StepUp => decision.reasons.iter().any(|reason| adverse(reason.code)),
     }
 }

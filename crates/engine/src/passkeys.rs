@@ -46,8 +46,11 @@ impl Engine {
         if !ours || !matches!(ceremony.purpose, Purpose::Register) {
             return Err(EngineError::CeremonyUnknown);
         }
-        let registered =
-            self.passkeys.finish_registration(&ceremony.state, &credential_json).map_err(rejected)?;
+        let registered = self.passkeys.finish_registration(&ceremony.state, &credential_json);
+        let registered = registered.map_err(|error| match error {
+            PasskeyError::AlreadyRegistered => EngineError::PasskeyExists,
+            error => rejected(error),
+        })?;
         self.people.get_or_create(&who).await?;
         let row = CredentialRow {
             id: registered.id,

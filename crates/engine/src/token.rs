@@ -67,7 +67,10 @@ impl TokenSigner {
     }
 
     /// A token over an ALLOW. Its audience is the tenant; it ends when the decision does.
-    pub(crate) fn sign(
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when the claims cannot be written as JSON, which none can cause.
+    pub fn sign(
         &self,
         issuer: &str,
         assessment: &Assessment,

@@ -1,0 +1,207 @@
+//! The command line.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::bench::{BenchOptions, EchoOptions};
+use crate::compose::compose;
+use crate::demo::TryOptions;
+use crate::observability::Telemetry;
+use crate::settings::{Settings, Sources};
+use crate::transport::{Drained, Reload, serve, tls};
+use crate::{bench, demo, doctor, settings, startup};
+
+/// Behavioural authentication for healthcare: ALLOW, STEP_UP or DENY. Without a command, serves.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version)]
+pub struct Cli {
+    /// Where settings come from.
+    #[command(flatten)]
+    pub layers: Layers,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+pub struct Layers {
+    /// A settings file (TOML); `keyward config sample` prints one.
+    #[arg(long, value_name = "PATH", env = "KEYWARD_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// Sets one key, such as server.max_in_flight=64. May be repeated.
+    #[arg(long, value_name = "SECTION.KEY=VALUE", global = true)]
+    pub set: Vec<String>,
+    /// Short for --set server.listen=ADDRESS.
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    pub listen: Option<String>,
+    /// Short for --set store.data_dir=PATH.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub data_dir: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve gRPC (the default).
+    Serve,
+    /// Look at settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Tell what is wrong with this deployment. Exit code 1 when something would fail.
+    Doctor,
+    /// Show the main job in under a minute: a clinician, her passkey, her typing, and an impostor.
+    Try(TryOptions),
+    /// Measure this build on this machine: one `name=value` line a figure, ratios beside their bars.
+    Bench(BenchOptions),
+    /// Serve the yardsticks of `bench`.
+    #[command(hide = true)]
+    BenchEcho(EchoOptions),
+}
+
+/// Commands about settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every key with its documentation and default.
+    Sample,
+    /// Read all layers and say whether they are sound, without opening any file that they name.
+    Check,
+}
+
+type Outcome = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    run(&cli).unwrap_or_else(|error| {
+        eprintln!("keyward: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: &Cli) -> Outcome {
+    let sources = cli.layers.sources();
+    match &cli.command {
+        None | Some(Command::Serve) => runtime()?.block_on(serve_until_told(&Settings::load(&sources)?)),
+        Some(Command::Config(ConfigCommand::Sample)) => {
+            print!("{}", settings::sample());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Config(ConfigCommand::Check)) => {
+            Settings::load(&sources)?;
+            println!("settings are sound");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Doctor) => {
+            let findings = runtime()?.block_on(doctor::examine(&sources));
+            print!("{}", doctor::report(&findings));
+            Ok(if doctor::failed(&findings) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Some(Command::Try(options)) => {
+            let out = std::io::stdout();
+            let colour = out.is_terminal();
+            let as_told = runtime()?.block_on(demo::run(options, out, colour))?;
+            Ok(if as_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Some(Command::Bench(options)) => {
+            bench::run(options, &mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::BenchEcho(options)) => {
+            runtime()?.block_on(bench::serve_echo(options))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+impl Layers {
+    /// The layers, with this process's environment. Variables that are not UTF-8 cannot be ours.
+    pub fn sources(&self) -> Sources {
+        let short = |key: &str, value: &Option<String>| value.as_ref().map(|value| format!("{key}={value}"));
+        let flags = self.set.iter().cloned();
+        let flags =
+            flags.chain(short("server.listen", &self.listen)).chain(short("store.data_dir", &self.data_dir));
+        let environment = std::env::vars_os();
+        let environment =
+            environment.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Sources { file: self.config.clone(), environment: environment.collect(), flags: flags.collect() }
+    }
+}
+
+async fn serve_until_told(settings: &Settings) -> Outcome {
+    // Fails when it was installed already, which is as well.
+    let _ = Arc::unwrap_or_clone(tls::provider()).install_default();
+    let telemetry = Telemetry::start(&settings.telemetry)?;
+    let composed = compose(settings, telemetry.metrics()).await?;
+    let serving = serve(settings, composed.app(settings), &telemetry, told_to_stop()?).await?;
+    if settings.callers.is_empty() {
+        tracing::warn!("no callers are set: whoever can connect on this machine may act for every tenant");
+    }
+    reload_on_hangup(serving.reload.clone())?;
+    print!("{}", startup::banner(settings, &serving));
+    let drained = serving.finished().await?;
+    composed.engine.learned().await;
+    composed.store.close().await;
+    tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
+    Ok(match drained {
+        Drained::All => ExitCode::SUCCESS,
+        Drained::Partly => {
+            eprintln!("keyward: some calls were not finished within server.drain_ms");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("shutting down");
+    })
+}
+
+fn reload_on_hangup(reload: Reload) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match reload.reload() {
+                Ok(()) => tracing::info!("certificates and tokens were read again"),
+                Err(error) => tracing::error!(%error, "certificates and tokens stay as they were"),
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_serves_and_flags_become_settings() {
+        let cli = Cli::parse_from([
+            "keyward",
+            "--listen",
+            "127.0.0.1:7",
+            "--data-dir",
+            "d",
+            "--set",
+            "server.listen=x",
+        ]);
+        assert!(cli.command.is_none());
+        let flags = cli.layers.sources().flags;
+        assert_eq!(flags, ["server.listen=x", "server.listen=127.0.0.1:7", "store.data_dir=d"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! From settings to an engine: opens the stores, reads the keys (and makes them on the first run), reads the policy.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use keyward_api::ApiSettings;
+use keyward_api::v1::DESCRIPTORS;
+use keyward_domain::{Clock, Entropy};
+use keyward_engine::{Engine, EngineSettings, Parts, TokenSigner};
+use keyward_passkeys::{Passkeys, RelyingParty};
+use keyward_policy::PolicySet;
+use keyward_seal::KeyRing;
+use keyward_store::HotStore;
+use keyward_store_embedded::{DEFAULT_MAX_ENTRIES, EmbeddedStore, InProcessHot};
+use keyward_store_redis::{RedisHot, RedisSettings};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::observability::{Metrics, methods_of};
+use crate::secrets::{self, SecretError};
+use crate::settings::{self, Settings};
+use crate::transport::App;
+
+/// Why an engine could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A file could not be read or made.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file was read, and is not what it should be.
+    #[error("{path}: {text}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// A secret could not be read or made.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A store could not be opened.
+    #[error("{0}")]
+    Store(#[from] keyward_store::StoreError),
+    /// Settings that are sound one by one and not together.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// What was put together.
+pub struct Composed {
+    /// The use cases.
+    pub engine: Arc<Engine>,
+    /// The durable store, to be closed at the end.
+    pub store: Arc<EmbeddedStore>,
+    /// The clock that the engine reads.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Puts an engine together. Must be called within a Tokio runtime.
+///
+/// # Errors
+/// [`ComposeError`], naming the file or setting.
+pub async fn compose(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Composed, ComposeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let dir = &settings.store.data_dir;
+    secrets::make_folder(dir)?;
+    let store = Arc::new(EmbeddedStore::open(dir).await?);
+    let parts = Parts {
+        durable: store.clone(),
+        hot: hot_store(settings, &clock).await?,
+        passkeys: passkeys(&settings.passkeys)?,
+        policy: policy(settings.policy.file.as_deref())?,
+        keys: key_ring(&settings.key_ring_file(), &*entropy)?,
+        signer: signer(&settings.token_signing_key_file())?,
+        clock: clock.clone(),
+        entropy,
+        observer: metrics.clone(),
+        settings: engine_settings(settings),
+    };
+    Ok(Composed { engine: Engine::start(parts), store, clock })
+}
+
+impl Composed {
+    /// The engine as services to serve.
+    pub fn app(&self, settings: &Settings) -> App {
+        let api = ApiSettings {
+            max_message_bytes: settings.server.max_message_bytes,
+            default_deadline: Duration::from_millis(settings.assessment.default_deadline_ms),
+        };
+        let engine = self.engine.clone();
+        App {
+            services: keyward_api::routes(&self.engine, &self.clock, api),
+            methods: methods_of(DESCRIPTORS).expect("the descriptors were compiled with the contract"),
+            jwks: Arc::new(move || engine.token_keys()),
+        }
+    }
+}
+
+fn engine_settings(settings: &Settings) -> EngineSettings {
+    let seconds = Duration::from_secs;
+    EngineSettings {
+        nonce_ttl: seconds(settings.assessment.nonce_ttl_s),
+        ceremony_ttl: seconds(settings.assessment.ceremony_ttl_s),
+        session_ttl: seconds(settings.assessment.session_ttl_s),
+        reply_ttl: seconds(settings.assessment.reply_ttl_s),
+        attempts_window: seconds(settings.limits.attempt_window_s),
+        attempts_limit: settings.limits.attempts_per_window,
+        verify_concurrency: std::thread::available_parallelism().map_or(2, usize::from),
+        ..EngineSettings::default()
+    }
+}
+
+async fn hot_store(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn HotStore>, ComposeError> {
+    match settings.store.hot {
+        settings::HotStore::Embedded => Ok(Arc::new(InProcessHot::new(clock.clone(), DEFAULT_MAX_ENTRIES))),
+        settings::HotStore::Redis => Ok(Arc::new(RedisHot::connect(redis_settings(&settings.redis)?).await?)),
+    }
+}
+
+/// The settings of the Redis adapter.
+///
+/// # Errors
+/// [`ComposeError`] when there is no URL, or the password file cannot be read.
+pub fn redis_settings(redis: &settings::Redis) -> Result<RedisSettings, ComposeError> {
+    let url = redis.url.as_ref().ok_or_else(|| ComposeError::Settings("redis.url is not set".to_owned()))?;
+    let mut out = RedisSettings::new(url);
+    out.username.clone_from(&redis.username);
+    out.response_timeout = Duration::from_millis(redis.response_timeout_ms);
+    if let Some(path) = &redis.password_file {
+        out.password = Some(SecretString::from(read_text(path)?.trim_end().to_owned()));
+    }
+    Ok(out)
+}
+
+fn passkeys(settings: &settings::Passkeys) -> Result<Passkeys, ComposeError> {
+    let roots: Result<Vec<String>, ComposeError> =
+        settings.attestation_root_files.iter().map(|path| read_text(path)).collect();
+    let party = RelyingParty {
+        id: settings.rp_id.clone(),
+        name: settings.rp_name.clone(),
+        origins: settings.origins.clone(),
+        attestation_roots_pem: roots?,
+    };
+    Passkeys::new(&party).map_err(|e| ComposeError::Settings(format!("passkeys: {e}")))
+}
+
+/// The policy in a file, or the one that ships.
+///
+/// # Errors
+/// [`ComposeError`] when the file cannot be read or is no policy.
+pub fn policy(file: Option<&Path>) -> Result<PolicySet, ComposeError> {
+    let Some(path) = file else { return Ok(PolicySet::default_set()) };
+    let text = read_text(path)?;
+    PolicySet::parse(&text).map_err(|e| ComposeError::Content { path: path.to_owned(), text: e.to_string() })
+}
+
+fn key_ring(path: &Path, entropy: &dyn Entropy) -> Result<KeyRing, ComposeError> {
+    let make = || Zeroizing::new(KeyRing::generate(entropy).to_text().as_bytes().to_vec());
+    let text = secrets::read_or_make(path, make)?;
+    let content = |text: String| ComposeError::Content { path: path.to_owned(), text };
+    let text = std::str::from_utf8(&text).map_err(|e| content(e.to_string()))?;
+    KeyRing::parse(text).map_err(|e| content(e.to_string()))
+}
+
+fn signer(path: &Path) -> Result<TokenSigner, ComposeError> {
+    let make = || {
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+        Zeroizing::new(key.expect("aws-lc aborts rather than give no randomness").as_ref().to_vec())
+    };
+    let der = secrets::read_or_make(path, make)?;
+    TokenSigner::from_pkcs8(&der)
+        .map_err(|e| ComposeError::Content { path: path.to_owned(), text: e.to_string() })
+}
+
+fn read_text(path: &Path) -> Result<String, ComposeError> {
+    std::fs::read_to_string(path).map_err(|source| ComposeError::File { path: path.to_owned(), source })
+}

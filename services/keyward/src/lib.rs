@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+pub mod bench;
+pub mod cli;
+pub mod clock;
+pub mod compose;
+pub mod demo;
+pub mod doctor;
+pub mod observability;
+pub mod secrets;
+pub mod settings;
+pub mod startup;
+pub mod transport;

@@ -1,0 +1,159 @@
+//! The instruments of the domain. Labels are closed sets of names; no identifier of a person, session or device is one.
+//!
+//! Attributes are made once: a measurement borrows them.
+
+use std::time::Duration;
+
+use keyward_domain::{Decision, Maturity, Outcome, ReasonCode, Signal, SignalKind, SignalStatus};
+use keyward_engine::{Observer, Stage};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+
+/// Bucket limits for durations within a call, in seconds: 25 µs to 1 s.
+pub const DURATION_BUCKETS: [f64; 14] =
+    [25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0];
+
+/// Instruments with their attributes.
+pub struct Metrics {
+    decisions: Labelled<Counter<u64>>,
+    reasons: Labelled<Counter<u64>>,
+    maturity: Labelled<Counter<u64>>,
+    stages: Labelled<Histogram<f64>>,
+    signals: Labelled<Counter<u64>>,
+    store_up: Gauge<u64>,
+    training_queue: Gauge<u64>,
+    training_dropped: Counter<u64>,
+}
+
+/// An instrument with one attribute set a value of its label, by the value's position.
+struct Labelled<I> {
+    instrument: I,
+    sets: Vec<[KeyValue; 1]>,
+}
+
+impl<I> Labelled<I> {
+    fn new(instrument: I, label: &'static str, values: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { instrument, sets: values.into_iter().map(|value| [KeyValue::new(label, value)]).collect() }
+    }
+}
+
+impl Metrics {
+    /// Makes the instruments.
+    pub fn new(meter: &Meter) -> Self {
+        let counter = |name, text| meter.u64_counter(name).with_description(text).build();
+        let stages = meter
+            .f64_histogram("keyward.stage.duration")
+            .with_unit("s")
+            .with_description("Duration of the stages of an assessment")
+            .with_boundaries(DURATION_BUCKETS.to_vec())
+            .build();
+        let decisions = counter("keyward.decisions", "Decisions by outcome");
+        let reasons = counter("keyward.decision.reasons", "Reasons given in decisions, by code");
+        let maturity =
+            counter("keyward.profile.trainings", "Profiles trained, by the maturity that they reached");
+        let signals =
+            counter("keyward.decision.profiles", "Typing that was scored, by the maturity of its profile");
+        let dropped = counter("keyward.training.dropped", "Lessons dropped because too many were waiting");
+        Self {
+            training_dropped: dropped,
+            signals: Labelled::new(signals, "maturity", Maturity::ALL.iter().map(|m| m.name())),
+            decisions: Labelled::new(decisions, "outcome", Outcome::ALL.iter().map(|o| o.name())),
+            reasons: Labelled::new(reasons, "code", ReasonCode::ALL.iter().map(|c| c.code())),
+            maturity: Labelled::new(maturity, "maturity", Maturity::ALL.iter().map(|m| m.name())),
+            stages: Labelled::new(stages, "stage", Stage::ALL.iter().map(|s| s.name())),
+            store_up: gauge(meter, "keyward.store.up", "Whether a store answers: 1 or 0"),
+            training_queue: gauge(meter, "keyward.training.queue", "Profiles that wait for training"),
+        }
+    }
+
+    fn decided(&self, outcome: Outcome) {
+        add(&self.decisions, outcome as usize);
+    }
+
+    fn reason(&self, code: ReasonCode) {
+        add(&self.reasons, code as usize);
+    }
+}
+
+impl Observer for Metrics {
+    fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.instrument.record(took.as_secs_f64(), &self.stages.sets[stage as usize]);
+    }
+
+    fn decision(&self, decision: &Decision) {
+        self.decided(decision.outcome);
+        for reason in &decision.reasons {
+            self.reason(reason.code);
+        }
+        let typing = |s: &&Signal| s.kind == SignalKind::KeystrokeFixed && s.status == SignalStatus::Scored;
+        for signal in decision.signals.iter().filter(typing) {
+            add(&self.signals, signal.maturity as usize);
+        }
+    }
+
+    /// `store` is the kind (`durable`, `hot`), not an address.
+    fn store(&self, store: &'static str, up: bool) {
+        self.store_up.record(u64::from(up), &[KeyValue::new("store", store)]);
+    }
+
+    fn trained(&self, maturity: Maturity, _took: Duration) {
+        add(&self.maturity, maturity as usize);
+    }
+
+    fn learning(&self, waiting: usize, dropped: bool) {
+        self.training_queue.record(waiting as u64, &[]);
+        if dropped {
+            self.training_dropped.add(1, &[]);
+        }
+    }
+}
+
+fn gauge(meter: &Meter, name: &'static str, text: &'static str) -> Gauge<u64> {
+    meter.u64_gauge(name).with_description(text).build()
+}
+
+/// INVARIANT: the enums' discriminants are their positions in `ALL`; a test holds this.
+fn add(labelled: &Labelled<Counter<u64>>, position: usize) {
+    labelled.instrument.add(1, &labelled.sets[position]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observability::Telemetry;
+    use crate::settings::Settings;
+
+    #[test]
+    fn discriminants_are_positions() {
+        assert!(Outcome::ALL.iter().enumerate().all(|(i, o)| *o as usize == i));
+        assert!(ReasonCode::ALL.iter().enumerate().all(|(i, c)| *c as usize == i));
+        assert!(Maturity::ALL.iter().enumerate().all(|(i, m)| *m as usize == i));
+        assert!(Stage::ALL.iter().enumerate().all(|(i, s)| *s as usize == i));
+    }
+
+    #[test]
+    fn prometheus_shows_what_was_counted() {
+        let telemetry = Telemetry::without_logger(&Settings::defaults().telemetry).unwrap();
+        let metrics = telemetry.metrics();
+        metrics.decided(Outcome::StepUp);
+        metrics.decided(Outcome::StepUp);
+        metrics.reason(ReasonCode::PolicyPermits);
+        metrics.trained(Maturity::Mature, Duration::ZERO);
+        metrics.stage(Stage::Decide, Duration::from_micros(30));
+        metrics.store("hot", false);
+        metrics.learning(3, true);
+        let text = telemetry.prometheus_text();
+        for line in [
+            r#"keyward_decisions_total{outcome="step_up"} 2"#,
+            r#"keyward_decision_reasons_total{code="POLICY_PERMITS"} 1"#,
+            r#"keyward_profile_trainings_total{maturity="mature"} 1"#,
+            r#"keyward_stage_duration_seconds_bucket{stage="decide",le="0.000025"} 0"#,
+            r#"keyward_stage_duration_seconds_bucket{stage="decide",le="0.00005"} 1"#,
+            r#"keyward_store_up{store="hot"} 0"#,
+            "keyward_training_queue 3",
+            "keyward_training_dropped_total 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in:\n{text}");
+        }
+    }
+}
