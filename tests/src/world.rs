@@ -1,0 +1,154 @@
+//! A deployment, and an engine put together by hand from its ports.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use keyward_domain::{Clock, Entropy, Timestamp};
+use keyward_engine::{Engine, EngineSettings, Parts, TokenSigner, Unobserved};
+use keyward_passkeys::{Passkeys, RelyingParty};
+use keyward_policy::PolicySet;
+use keyward_seal::KeyRing;
+use keyward_store::HotStore;
+use keyward_store_embedded::{EmbeddedStore, InProcessHot};
+use keyward_store_redis::{RedisHot, RedisSettings};
+use keyward_testkit::ManualClock;
+use tempfile::TempDir;
+
+use crate::fault::{FaultyDurable, FaultyHot};
+use crate::maker::Maker;
+use crate::{Faults, Person};
+
+/// Where the portal's pages come from.
+pub const ORIGIN: &str = "http://localhost:8080";
+/// When every test begins: 2033-05-18T03:33:20Z. Ahead of any real clock, so that tokens are not expired for libraries
+/// that ask one.
+pub const BEGIN: Timestamp = Timestamp::from_secs(2_000_000_000);
+
+/// What survives a restart: data directory, keys, the clock, and the maker of security keys that is trusted.
+pub struct Deployment {
+    dir: TempDir,
+    key_ring: String,
+    token_key: Vec<u8>,
+    /// The clock that every engine of this deployment reads.
+    pub clock: Arc<ManualClock>,
+    /// The maker of security keys.
+    pub maker: Maker,
+}
+
+/// Where hot state lives.
+pub enum Hot<'a> {
+    /// In the process.
+    InProcess,
+    /// In Redis at this URL; a call may take so long.
+    Redis(&'a str, Duration),
+}
+
+/// A running engine. Door and tests may stop it and start the next on the same deployment.
+pub struct World {
+    /// The use cases.
+    pub engine: Arc<Engine>,
+    /// The clock.
+    pub clock: Arc<ManualClock>,
+    /// The durable store, past all switches.
+    pub store: EmbeddedStore,
+    /// What is out of order.
+    pub faults: Faults,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deployment {
+    /// An empty data directory and fresh keys.
+    pub fn new() -> Self {
+        let token_key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
+        Self {
+            dir: tempfile::Builder::new().prefix("keyward-world-").tempdir().expect("a directory"),
+            key_ring: KeyRing::generate(&Random).to_text().to_string(),
+            token_key: token_key.as_ref().to_vec(),
+            clock: Arc::new(ManualClock::new(BEGIN)),
+            maker: Maker::new(),
+        }
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A person with a synced passkey.
+    pub fn person(&self, subject: &str) -> Person {
+        Person::new(subject)
+    }
+
+    /// A person with a security key of the trusted maker.
+    pub fn person_with_security_key(&self, subject: &str) -> Person {
+        Person::with(subject, self.maker.security_key(!Person::seed(subject)), true)
+    }
+
+    /// Starts an engine with the default policy and settings.
+    pub async fn start(&self, hot: Hot<'_>) -> World {
+        let store = EmbeddedStore::open(self.dir()).await.expect("the store opens");
+        let hot: Arc<dyn HotStore> = match hot {
+            Hot::InProcess => Arc::new(InProcessHot::new(self.clock.clone(), 100_000)),
+            Hot::Redis(url, timeout) => {
+                let mut settings = RedisSettings::new(url);
+                settings.response_timeout = timeout;
+                Arc::new(RedisHot::connect(settings).await.expect("sound settings"))
+            }
+        };
+        let faults = Faults::default();
+        let parts = Parts {
+            durable: Arc::new(FaultyDurable { inner: Arc::new(store.clone()), faults: faults.clone() }),
+            hot: Arc::new(FaultyHot { inner: hot, faults: faults.clone() }),
+            passkeys: self.passkeys(),
+            policy: PolicySet::default_set(),
+            keys: KeyRing::parse(&self.key_ring).expect("what was written reads"),
+            signer: TokenSigner::from_pkcs8(&self.token_key).expect("an Ed25519 key"),
+            clock: self.clock.clone(),
+            entropy: Arc::new(Random),
+            observer: Arc::new(Unobserved),
+            settings: EngineSettings::default(),
+        };
+        World { engine: Engine::start(parts), clock: self.clock.clone(), store, faults }
+    }
+
+    fn passkeys(&self) -> Passkeys {
+        let party = RelyingParty {
+            id: "localhost".to_owned(),
+            name: "St Mary".to_owned(),
+            origins: vec![ORIGIN.to_owned()],
+            attestation_roots_pem: vec![self.maker.root_pem()],
+        };
+        Passkeys::new(&party).expect("sound settings")
+    }
+}
+
+impl World {
+    /// The clock as the services take it.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// Ends the engine: what it knew only in memory is gone.
+    pub async fn stop(self) {
+        let Self { engine, store, .. } = self;
+        drop(engine);
+        store.close().await;
+    }
+}
+
+/// Randomness for tests that do not depend on its values.
+struct Random;
+
+impl Entropy for Random {
+    fn fill(&self, bytes: &mut [u8]) {
+        aws_lc_rs::rand::fill(bytes).expect("the system has randomness");
+    }
+}

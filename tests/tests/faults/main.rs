@@ -1,0 +1,6 @@
+//! What happens when something keyward stands on is slow, gone or ends in the middle.
+
+mod durable;
+mod redis;
+mod restart;
+mod secrecy;
