@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+// Many small values are made and dropped on several threads for every call; glibc's allocator shows in profiles.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     keyward::cli::main()
 }

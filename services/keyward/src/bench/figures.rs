@@ -34,10 +34,7 @@ impl Figures {
     }
 
     fn values(&self, name: &str) -> &[f64] {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or(&[], |(_, values)| values)
+        self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)
     }
 
     /// One `name=median` line a figure.
@@ -109,12 +106,8 @@ mod tests {
             figures.note("b", b);
         }
         let mut out = Vec::new();
-        figures
-            .compare(&mut out, "a_over_b", ("a", "b"), |a, b| a / b, bar)
-            .unwrap();
-        figures
-            .compare(&mut out, "a_over_c", ("a", "c"), |a, b| a / b, bar)
-            .unwrap();
+        figures.compare(&mut out, "a_over_b", ("a", "b"), |a, b| a / b, bar).unwrap();
+        figures.compare(&mut out, "a_over_c", ("a", "c"), |a, b| a / b, bar).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -36,29 +36,17 @@ pub(super) struct Supply {
 impl Supply {
     /// Each request once.
     pub(super) fn once(requests: Vec<Bytes>) -> Arc<Self> {
-        Arc::new(Self {
-            requests,
-            next: AtomicUsize::new(0),
-            cycle: false,
-        })
+        Arc::new(Self { requests, next: AtomicUsize::new(0), cycle: false })
     }
 
     /// The same requests over and over.
     pub(super) fn cycle(requests: Vec<Bytes>) -> Arc<Self> {
-        Arc::new(Self {
-            requests,
-            next: AtomicUsize::new(0),
-            cycle: true,
-        })
+        Arc::new(Self { requests, next: AtomicUsize::new(0), cycle: true })
     }
 
     fn take(&self) -> Option<Bytes> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let index = if self.cycle {
-            next % self.requests.len()
-        } else {
-            next
-        };
+        let index = if self.cycle { next % self.requests.len() } else { next };
         self.requests.get(index).cloned()
     }
 }
@@ -129,7 +117,7 @@ pub(super) async fn closed(
     for worker in workers {
         worker.await?;
     }
-    window(server, cpu, begun, seen)
+    window(server, cpu, begun, &seen)
 }
 
 /// Sends at a constant rate, whatever comes back. Latency counts from the moment at which a call was due.
@@ -164,15 +152,12 @@ pub(super) async fn open(
     for call in calls {
         call.await?;
     }
-    window(server, cpu, begun, seen)
+    window(server, cpu, begun, &seen)
 }
 
 fn shared() -> Result<Shared, Failed> {
     let latencies_ns = Histogram::new_with_max(LONGEST_NS, DIGITS)?;
-    Ok(Arc::new(Mutex::new(Seen {
-        latencies_ns,
-        failure: None,
-    })))
+    Ok(Arc::new(Mutex::new(Seen { latencies_ns, failure: None })))
 }
 
 fn note(seen: &Mutex<Seen>, since: Instant, answer: Result<v1::Outcome, Status>) {
@@ -187,7 +172,7 @@ fn note(seen: &Mutex<Seen>, since: Instant, answer: Result<v1::Outcome, Status>)
     seen.failure.get_or_insert(failure);
 }
 
-fn window(server: &Process, cpu: Duration, begun: Instant, seen: Shared) -> Result<Window, Failed> {
+fn window(server: &Process, cpu: Duration, begun: Instant, seen: &Mutex<Seen>) -> Result<Window, Failed> {
     let (wall, cpu) = (begun.elapsed(), server.cpu()?.saturating_sub(cpu));
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     // Figures of calls that did not do the work would look good.
@@ -199,11 +184,7 @@ fn window(server: &Process, cpu: Duration, begun: Instant, seen: Shared) -> Resu
     if latencies_ns.is_empty() {
         return Err("no call was made".into());
     }
-    Ok(Window {
-        latencies_ns,
-        wall,
-        cpu,
-    })
+    Ok(Window { latencies_ns, wall, cpu })
 }
 
 /// Makes calls on one connection.
@@ -214,17 +195,11 @@ struct Caller {
 
 impl Caller {
     fn new(channel: &Channel) -> Self {
-        Self {
-            grpc: Grpc::new(channel.clone()),
-            path: PathAndQuery::from_static(ASSESS),
-        }
+        Self { grpc: Grpc::new(channel.clone()), path: PathAndQuery::from_static(ASSESS) }
     }
 
     async fn call(&mut self, request: Bytes) -> Result<v1::Outcome, Status> {
-        self.grpc
-            .ready()
-            .await
-            .map_err(|e| Status::unavailable(e.to_string()))?;
+        self.grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
         let answer = self.grpc.unary(Request::new(request), self.path.clone(), Encoded);
         answer.await.map(tonic::Response::into_inner)
     }
@@ -289,15 +264,9 @@ mod tests {
 
     #[test]
     fn the_outcome_is_where_the_contract_has_it() {
-        let mut decision = v1::Decision {
-            id: "d".into(),
-            ..v1::Decision::default()
-        };
+        let mut decision = v1::Decision { id: "d".into(), ..v1::Decision::default() };
         decision.set_outcome(v1::Outcome::StepUp);
-        let bytes = v1::AssessResponse {
-            decision: Some(decision),
-        }
-        .encode_to_vec();
+        let bytes = v1::AssessResponse { decision: Some(decision) }.encode_to_vec();
         let slim = SlimResponse::decode(&*bytes).unwrap();
         assert_eq!(slim.decision.unwrap().outcome(), v1::Outcome::StepUp);
     }

@@ -45,17 +45,14 @@ pub(super) fn token(figures: &mut Figures) -> Result<(), Failed> {
     let token = signer.sign("keyward", &assessment, &decision)?;
     let (message, _) = token.rsplit_once('.').ok_or("a token has three parts")?;
     figures.note("ed25519_us", time_us(|| bare.sign(message.as_bytes())));
-    figures.note(
-        "token_us",
-        time_us(|| signer.sign("keyward", &assessment, &decision)),
-    );
+    figures.note("token_us", time_us(|| signer.sign("keyward", &assessment, &decision)));
     Ok(())
 }
 
 /// A login as the engine gets it.
 fn login() -> Result<Assessment, Failed> {
     let clock = SystemClock;
-    let request = super::strawman_request(clock)?;
+    let request = super::strawman_request(clock);
     let request = keyward_api::v1::AssessRequest::decode(&*request)?;
     convert::assess(request, clock.now()).map_err(|violations| format!("{violations:?}").into())
 }
@@ -92,11 +89,7 @@ pub(super) fn passkey_finish(figures: &mut Figures) -> Result<(), Failed> {
         attestation_roots_pem: Vec::new(),
     })?;
     let authenticator = SoftAuthenticator::new(crate::demo::ORIGIN, 1);
-    let user = UserIdentity {
-        handle: [7; 16],
-        name: "mary".to_owned(),
-        display_name: "Mary".to_owned(),
-    };
+    let user = UserIdentity { handle: [7; 16], name: "mary".to_owned(), display_name: "Mary".to_owned() };
     let begun = passkeys.begin_registration(&user, &[], false)?;
     let response = authenticator.register(&begun.options_json)?;
     let credential = passkeys.finish_registration(&begun.state, &response)?.credential;
@@ -110,10 +103,8 @@ pub(super) fn passkey_finish(figures: &mut Figures) -> Result<(), Failed> {
 
 /// One score of a mature model, and its bytes as stored.
 pub(super) fn score(figures: &mut Figures) -> Result<(), Failed> {
-    let texts: Vec<FixedText> = samples(1, PROFILE_SAMPLES + 1)
-        .iter()
-        .map(fixed_text)
-        .collect::<Result<_, _>>()?;
+    let texts: Vec<FixedText> =
+        samples(1, PROFILE_SAMPLES + 1).iter().map(fixed_text).collect::<Result<_, _>>()?;
     let (newest, older) = texts.split_last().ok_or("there are samples")?;
     let model = KeystrokeModel::train(older)?;
     figures.note("score_us", time_us(|| model.score(black_box(newest))));

@@ -13,19 +13,19 @@ use crate::demo::portal::Failed;
 /// Profiles that are brought into the cache.
 const PROFILES: u64 = 500;
 /// Importers at once.
-const IMPORTERS: u64 = 8;
+const IMPORTERS: u8 = 8;
 
 /// Imports profiles, starts the server anew, and watches its resident memory.
 ///
 /// Three sweeps of as many assessments: over one person, over all of them, over all of them again. All leave the same
 /// behind in the hot store and the log; only the second also brings profiles and keys into the caches.
-pub(super) async fn measure(cores: &Option<Cores>, figures: &mut Figures) -> Result<(), Failed> {
+pub(super) async fn measure(cores: Option<Cores>, figures: &mut Figures) -> Result<(), Failed> {
     let folder = tempfile::Builder::new().prefix("keyward-bench-").tempdir()?;
     let arguments = serve_arguments(folder.path(), None);
-    let server = Target::start(*cores, &arguments).await?;
+    let server = Target::start(cores, &arguments).await?;
     import(&server.channels[0]).await?;
     drop(server);
-    let server = Target::start(*cores, &arguments).await?;
+    let server = Target::start(cores, &arguments).await?;
     let channel = &server.channels[0];
     for _ in 0..2 {
         sweep(channel, |_| 0).await?;
@@ -50,7 +50,7 @@ async fn import(channel: &Channel) -> Result<(), Failed> {
         .map(|importer| {
             let mut portal = portal(channel);
             tokio::spawn(async move {
-                for person in (importer..PROFILES).step_by(IMPORTERS as usize) {
+                for person in (importer.into()..PROFILES).step_by(IMPORTERS.into()) {
                     portal.import(&name(person), &samples(person, PROFILE_SAMPLES)).await?;
                 }
                 Ok::<_, Failed>(())

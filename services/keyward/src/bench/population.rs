@@ -50,9 +50,7 @@ pub(super) fn portal(channel: &Channel) -> Portal {
 
 /// A typist's samples, practised, in order.
 pub(super) fn samples(seed: u64, count: u64) -> Vec<KeystrokeSample> {
-    (PRACTISED..PRACTISED + count)
-        .map(|at| Typist::new(seed).type_text(KEYS, at))
-        .collect()
+    (PRACTISED..PRACTISED + count).map(|at| Typist::new(seed).type_text(KEYS, at)).collect()
 }
 
 impl Population {
@@ -127,9 +125,7 @@ impl Population {
         let visit = portal.visit(&clinician.name);
         let telemetry = portal.record(&visit, &clinician.typing[0]).await?;
         let answer = portal.assess(portal.login(&visit, Some(telemetry))).await?;
-        Ok(v1::AssessResponse {
-            decision: Some(answer.decision),
-        })
+        Ok(v1::AssessResponse { decision: Some(answer.decision) })
     }
 }
 
@@ -152,19 +148,11 @@ impl Clinician {
             let sample = Typist::new(seed).type_text(KEYS, PRACTISED + PROFILE_SAMPLES + at);
             let visit = portal.visit(&name);
             let telemetry = portal.record(&visit, &sample).await?;
-            if portal
-                .assess(portal.login(&visit, Some(telemetry)))
-                .await?
-                .allows()
-            {
+            if portal.assess(portal.login(&visit, Some(telemetry))).await?.allows() {
                 typing.push(sample);
             }
             if typing.len() == KEPT {
-                return Ok(Self {
-                    name,
-                    laptop,
-                    typing,
-                });
+                return Ok(Self { name, laptop, typing });
             }
         }
         Err(format!("{name} was hardly ever let in by typing").into())

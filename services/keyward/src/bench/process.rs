@@ -28,29 +28,23 @@ impl Cores {
         }
         let status = std::fs::read_to_string("/proc/self/status").ok()?;
         let mut cores = allowed(field(&status, "Cpus_allowed_list:")?).into_iter();
-        Some(Self {
-            server: cores.next()?,
-            generator: cores.next()?,
-        })
+        Some(Self { server: cores.next()?, generator: cores.next()? })
     }
 
     /// Binds this process, and the threads that it will start, to the generator's core.
     pub(super) fn bind_generator(self) -> Result<(), Failed> {
-        let bound = Command::new("taskset")
+        let outcome = Command::new("taskset")
             .args(["-cp", &self.generator.to_string(), &std::process::id().to_string()])
             .stdout(Stdio::null())
             .status()?;
-        if bound.success() {
-            Ok(())
-        } else {
-            Err("taskset refused to bind the generator to a core".into())
-        }
+        if outcome.success() { Ok(()) } else { Err("taskset refused to bind the generator to a core".into()) }
     }
 }
 
 /// "0-2,5" as numbers.
-fn allowed(list: &str) -> Vec<usize> {
-    list.split(',')
+fn allowed(ranges: &str) -> Vec<usize> {
+    ranges
+        .split(',')
         .filter_map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
@@ -85,19 +79,11 @@ impl Process {
                 command.env_remove(name);
             }
         }
-        let mut child = command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("a server without output")?;
         let mut out = BufReader::new(out);
         let address = address_of(&mut out);
-        let mut process = Self {
-            child,
-            _out: out,
-            address: ([0, 0, 0, 0], 0).into(),
-        };
+        let mut process = Self { child, _out: out, address: ([0, 0, 0, 0], 0).into() };
         process.address = address?;
         Ok(process)
     }
@@ -107,12 +93,8 @@ impl Process {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name, in parentheses, may hold blanks. utime and stime are fields 14 and 15 of proc_pid_stat(5).
         let (_, rest) = stat.rsplit_once(')').ok_or("unreadable /proc stat")?;
-        let ticks: u32 = rest
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u32>().ok())
-            .sum();
+        let ticks: u32 =
+            rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
         Ok(TICK * ticks)
     }
 
@@ -134,10 +116,7 @@ impl Drop for Process {
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .map(str::trim)
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 fn address_of(out: &mut impl BufRead) -> Result<SocketAddr, Failed> {

@@ -11,7 +11,7 @@ use super::portal::Failed;
 /// Impostors at most.
 const IMPOSTORS: usize = 5;
 /// Others that play the clinician once more, about.
-const OTHERS: usize = 8;
+const OTHERS: usize = 5;
 /// Keys of the synthetic password, Enter included: as many as the CMU benchmark's.
 const KEYS: usize = 11;
 /// Logins of the synthetic clinician, and tries of each synthetic impostor.

@@ -35,7 +35,7 @@ pub struct TryOptions {
     #[arg(long, value_name = "SUBJECT", requires = "data")]
     pub clinician: Option<String>,
     /// Chooses the synthetic typists and the passkeys.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     pub seed: u64,
 }
 
@@ -54,14 +54,11 @@ pub async fn run(options: &TryOptions, out: impl Write, colour: bool) -> Result<
     as_told
 }
 
-async fn show(
-    cast: &Cast,
-    server: &Server,
-    seed: u64,
-    mut table: Table<impl Write>,
-) -> Result<bool, Failed> {
+async fn show(cast: &Cast, server: &Server, seed: u64, mut table: Table<impl Write>) -> Result<bool, Failed> {
     let portal = Portal::connect(server.address(), SystemClock, "try").await?;
-    table.text("keyward try: one clinician, her passkey and her typing, before a server of this program's own")?;
+    table.text(
+        "keyward try: one clinician, her passkey and her typing, before a server of this program's own",
+    )?;
     table.text(&format!("(gRPC on {}; its data folder is removed at the end)\n", server.address()))?;
     table.text(&cast.provenance())?;
     let mut story = Story::new(server, portal, cast.roles(), table, seed);

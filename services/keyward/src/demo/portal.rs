@@ -58,11 +58,12 @@ pub(crate) struct Answer {
 
 impl Portal {
     /// Connects. The prefix tells its ids from another portal's.
-    pub(crate) async fn connect(address: SocketAddr, clock: SystemClock, prefix: &str) -> Result<Self, Failed> {
-        let channel = Endpoint::from_shared(format!("http://{address}"))?
-            .tcp_nodelay(true)
-            .connect()
-            .await?;
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        clock: SystemClock,
+        prefix: &str,
+    ) -> Result<Self, Failed> {
+        let channel = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
         Ok(Self::over(channel, clock, prefix))
     }
 
@@ -80,10 +81,7 @@ impl Portal {
 
     /// A new session for someone.
     pub(crate) fn visit(&mut self, subject: &str) -> Visit {
-        Visit {
-            subject: subject.to_owned(),
-            session: self.id("session"),
-        }
+        Visit { subject: subject.to_owned(), session: self.id("session") }
     }
 
     fn id(&mut self, what: &str) -> String {
@@ -124,10 +122,9 @@ impl Portal {
         visit: &Visit,
         sample: &KeystrokeSample,
     ) -> Result<v1::Telemetry, Failed> {
-        let issued = self.decisions.issue_nonce(v1::IssueNonceRequest {
-            tenant: TENANT.to_owned(),
-            session: visit.session.clone(),
-        });
+        let issued = self
+            .decisions
+            .issue_nonce(v1::IssueNonceRequest { tenant: TENANT.to_owned(), session: visit.session.clone() });
         Ok(v1::Telemetry {
             nonce: issued.await?.into_inner().nonce,
             keystrokes: vec![keystrokes_to_wire(sample)],
@@ -172,10 +169,7 @@ impl Portal {
 
     /// A question under a request id of its own.
     pub(crate) fn request(&mut self, assessment: v1::Assessment) -> v1::AssessRequest {
-        v1::AssessRequest {
-            request_id: self.id("request"),
-            assessment: Some(assessment),
-        }
+        v1::AssessRequest { request_id: self.id("request"), assessment: Some(assessment) }
     }
 
     /// Seeds someone's profile with typing that the clinic vouches for.
@@ -214,9 +208,7 @@ impl Portal {
                 ceremony_id: step_up.ceremony_id.clone(),
                 credential_json,
             }),
-            break_glass: justification.map(|text| v1::BreakGlass {
-                justification: text.to_owned(),
-            }),
+            break_glass: justification.map(|text| v1::BreakGlass { justification: text.to_owned() }),
         };
         let asked = Instant::now();
         let response = self.decisions.complete_step_up(request).await?.into_inner();
@@ -225,15 +217,8 @@ impl Portal {
 }
 
 /// A login with what was recorded, in a session where the password was just typed rightly.
-pub(crate) fn login(
-    clock: SystemClock,
-    visit: &Visit,
-    telemetry: Option<v1::Telemetry>,
-) -> v1::Assessment {
-    v1::Assessment {
-        telemetry,
-        ..question(clock, visit, v1::ActionKind::Login, v1::Sensitivity::Routine)
-    }
+pub(crate) fn login(clock: SystemClock, visit: &Visit, telemetry: Option<v1::Telemetry>) -> v1::Assessment {
+    v1::Assessment { telemetry, ..question(clock, visit, v1::ActionKind::Login, v1::Sensitivity::Routine) }
 }
 
 fn question(
@@ -252,23 +237,14 @@ fn question(
         subject: visit.subject.clone(),
         roles: vec!["clinician".to_owned()],
         session: visit.session.clone(),
-        device: Some(v1::Device {
-            id: DEVICE.to_owned(),
-            device_class: v1::DeviceClass::Personal.into(),
-        }),
+        device: Some(v1::Device { id: DEVICE.to_owned(), device_class: v1::DeviceClass::Personal.into() }),
         action: Some(v1::Action {
             kind: kind.into(),
             sensitivity: sensitivity.into(),
             in_care_team: Some(true),
         }),
-        client: Some(v1::ClientContext {
-            ip: ADDRESS.to_owned(),
-            recent_failures: 0,
-        }),
-        claims: vec![v1::Claim {
-            kind: v1::ClaimKind::Password.into(),
-            verified_at: Some(verified_at),
-        }],
+        client: Some(v1::ClientContext { ip: ADDRESS.to_owned(), recent_failures: 0 }),
+        claims: vec![v1::Claim { kind: v1::ClaimKind::Password.into(), verified_at: Some(verified_at) }],
         ..v1::Assessment::default()
     }
 }
@@ -292,18 +268,12 @@ impl Answer {
 
     /// The challenge of a STEP_UP, if there is one to be answered.
     pub(crate) fn challenge(&self) -> Option<&v1::StepUp> {
-        self.decision
-            .step_up
-            .as_ref()
-            .filter(|s| !s.ceremony_id.is_empty())
+        self.decision.step_up.as_ref().filter(|s| !s.ceremony_id.is_empty())
     }
 
     /// Whether a STEP_UP names this evidence.
     pub(crate) fn asks_for(&self, evidence: v1::Evidence) -> bool {
-        self.decision
-            .step_up
-            .as_ref()
-            .is_some_and(|s| s.evidence() == evidence)
+        self.decision.step_up.as_ref().is_some_and(|s| s.evidence() == evidence)
     }
 
     /// Whether a reason is among those given.
@@ -313,15 +283,11 @@ impl Answer {
 
     /// The typing signal.
     pub(crate) fn typing(&self) -> Option<&v1::Signal> {
-        self.decision
-            .signals
-            .iter()
-            .find(|signal| signal.kind() == v1::SignalKind::KeystrokeFixed)
+        self.decision.signals.iter().find(|signal| signal.kind() == v1::SignalKind::KeystrokeFixed)
     }
 
     /// How mature the typing model is that scored.
     pub(crate) fn maturity(&self) -> v1::Maturity {
-        self.typing()
-            .map_or(v1::Maturity::Unspecified, v1::Signal::maturity)
+        self.typing().map_or(v1::Maturity::Unspecified, v1::Signal::maturity)
     }
 }

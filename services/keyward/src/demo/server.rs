@@ -45,12 +45,7 @@ impl Server {
             // Dropped or sent: either way it is time to stop.
             let _ = stopped.await;
         });
-        Ok(Self {
-            serving: serving.await?,
-            composed,
-            stop,
-            _folder: folder,
-        })
+        Ok(Self { serving: serving.await?, composed, stop, _folder: folder })
     }
 
     /// Where it listens.

@@ -51,11 +51,7 @@ impl Logins {
     }
 
     fn median_z(&self) -> Option<f32> {
-        let mut scores: Vec<f32> = self
-            .0
-            .iter()
-            .filter_map(|a| a.typing().and_then(|t| t.score))
-            .collect();
+        let mut scores: Vec<f32> = self.0.iter().filter_map(|a| a.typing().and_then(|t| t.score)).collect();
         scores.sort_by(f32::total_cmp);
         scores.get(scores.len() / 2).copied()
     }
@@ -135,11 +131,7 @@ impl<W: Write> Table<W> {
             logins.median_micros().to_string(),
         ];
         let alike = logins.allowed() == logins.count() || logins.allowed() == 0;
-        let outcome = if alike {
-            last.decision.outcome()
-        } else {
-            v1::Outcome::Unspecified
-        };
+        let outcome = if alike { last.decision.outcome() } else { v1::Outcome::Unspecified };
         self.row(row, outcome)?;
         let reasons = logins.common_reasons();
         self.because(&reasons[..reasons.len().min(REASONS)])
@@ -169,11 +161,7 @@ impl<W: Write> Table<W> {
     }
 
     fn paint(&self, code: &'static str) -> (&'static str, &'static str) {
-        if self.colour && !code.is_empty() {
-            (code, "\x1b[0m")
-        } else {
-            ("", "")
-        }
+        if self.colour && !code.is_empty() { (code, "\x1b[0m") } else { ("", "") }
     }
 }
 
@@ -185,11 +173,7 @@ fn cells(row: [String; 6]) -> Vec<String> {
         .enumerate()
         .map(|(column, (cell, width))| {
             let cell: String = cell.chars().take(width).collect();
-            if numbers.contains(&column) {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
-            }
+            if numbers.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         })
         .collect()
 }
