@@ -14,7 +14,7 @@ pub const TENANT: &str = "st-mary";
 pub const KEYS: usize = 11;
 /// The typist who stands for the owner of an account, and one who stands for somebody else. Chosen so that the verdict
 /// is clear: how often verdicts are wrong is measured elsewhere, on recorded people.
-const OWNER: u64 = 3;
+const OWNER: u64 = 41;
 const SOMEBODY_ELSE: u64 = 8;
 /// Where a person's history of typing ends and the present begins, counted in texts typed.
 const PRESENT: u64 = 200;

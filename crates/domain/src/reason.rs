@@ -153,7 +153,6 @@ pub struct Reason {
     /// The stable code.
     pub code: ReasonCode,
     /// Facts named by [`ReasonCode::metadata_keys`]; never behaviour, secrets or identifiers of a person.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
 }
 

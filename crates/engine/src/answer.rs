@@ -255,9 +255,17 @@ fn claim_ages(claims: &[Claim], now: Timestamp) -> ClaimAges {
     }
 }
 
-/// Why, the most telling first: what the policy said, what is proven, what is missing, what was observed.
+/// Why, the most telling first: how the policy came out, what is proven, what is missing, and what was observed, with the
+/// observations that the deciding policies name before the others. That a policy names an observation does not make it:
+/// a replay is no unusual typing, though one policy may stand against both.
 fn reasons(verdict: &Verdict, facts: &Facts, observed: &Observed, read: &Read) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> = verdict.reasons.iter().map(|code| policy_reason(*code, verdict)).collect();
+    let came_out = |code: &&ReasonCode| {
+        use ReasonCode as R;
+        let outcome = [R::PolicyPermits, R::PolicyNeedsEvidence, R::PolicyForbids];
+        outcome.contains(code) || [R::BreakGlassGranted, R::BehaviourCapped].contains(code)
+    };
+    let mut reasons: Vec<Reason> =
+        verdict.reasons.iter().filter(came_out).map(|code| policy_reason(*code, verdict)).collect();
     if let Some(passkey) = facts.passkey.filter(|p| p.user_verified) {
         reasons.push(Reason::new(ReasonCode::PasskeyVerified).with("age_s", &passkey.age_s));
     }
@@ -267,7 +275,9 @@ fn reasons(verdict: &Verdict, facts: &Facts, observed: &Observed, read: &Read) -
     if read.late {
         reasons.push(Reason::new(ReasonCode::DeadlineShort).with("skipped", LATE));
     }
-    reasons.extend(observed.reasons.iter().cloned());
+    let (named, others): (Vec<&Reason>, Vec<&Reason>) =
+        observed.reasons.iter().partition(|reason| verdict.reasons.contains(&reason.code));
+    reasons.extend(named.into_iter().chain(others).cloned());
     reasons
 }
 

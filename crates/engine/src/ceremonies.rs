@@ -3,10 +3,11 @@
 use keyward_domain::{
     Assessment, CeremonyId, SessionId, SubjectId, SubjectKey, TelemetryHash, TenantId, Timestamp,
 };
-use keyward_seal::{Bound, DataKey};
+use keyward_seal::DataKey;
 use serde::{Deserialize, Serialize};
 
 use crate::people::hot;
+use crate::session;
 use crate::{Engine, EngineError};
 
 /// A ceremony between its two calls.
@@ -40,9 +41,9 @@ impl Engine {
         self.entropy.fill(&mut random);
         let id = uuid::Builder::from_random_bytes(random).into_uuid().simple().to_string();
         let id = CeremonyId::parse(id).expect("32 hexadecimal digits are an id");
-        let json = serde_json::to_vec(ceremony).map_err(|e| EngineError::Internal(e.to_string()))?;
         let holder = holder(&ceremony.tenant);
-        let sealed = self.ceremony_key(&holder).seal(&bound(&holder, &id), &json, &*self.entropy);
+        let key = self.ceremony_key(&holder);
+        let sealed = session::seal(&key, &holder, "ceremony", id.as_str(), ceremony, &*self.entropy)?;
         let ttl = self.settings.ceremony_ttl;
         self.hot.put_ceremony(&ceremony.tenant, &id, sealed, ttl).await.map_err(hot)?;
         Ok(id)
@@ -58,10 +59,9 @@ impl Engine {
         let sealed =
             self.hot.take_ceremony(tenant, id).await.map_err(hot)?.ok_or(EngineError::CeremonyUnknown)?;
         let holder = holder(tenant);
-        let opened = self.ceremony_key(&holder).open(&bound(&holder, id), &sealed);
-        let json = opened.map_err(|_| EngineError::CeremonyUnknown)?;
-        let ceremony: Ceremony =
-            serde_json::from_slice(&json).map_err(|e| EngineError::Internal(e.to_string()))?;
+        let key = self.ceremony_key(&holder);
+        let opened: Option<Ceremony> = session::open(&key, &holder, "ceremony", id.as_str(), &sealed);
+        let ceremony = opened.ok_or(EngineError::CeremonyUnknown)?;
         let ours = ceremony.tenant == *tenant && ceremony.session == *session;
         if !ours || self.clock.now() > ceremony.expires_at {
             return Err(EngineError::CeremonyUnknown);
@@ -77,8 +77,4 @@ impl Engine {
 /// Ceremonies are sealed for a tenant as a whole: a username-less one has no subject.
 fn holder(tenant: &TenantId) -> SubjectKey {
     SubjectKey { tenant: tenant.clone(), subject: SubjectId::parse("*").expect("an asterisk is an id") }
-}
-
-fn bound<'a>(holder: &'a SubjectKey, id: &'a CeremonyId) -> Bound<'a> {
-    Bound { who: holder, kind: "ceremony", name: id.as_str(), version: 0 }
 }

@@ -38,6 +38,10 @@ pub(crate) struct Reply {
     pub decision: Option<Decision>,
 }
 
+/// The form of hot values, which is part of what they are bound to. Raise it when a type below changes: values of another
+/// form then do not open, and count as lost, rather than being read wrong.
+const FORM: u64 = 1;
+
 /// Seals a hot value.
 pub(crate) fn seal<T: Serialize>(
     key: &DataKey,
@@ -47,8 +51,8 @@ pub(crate) fn seal<T: Serialize>(
     value: &T,
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, EngineError> {
-    let json = serde_json::to_vec(value).map_err(|e| EngineError::Internal(e.to_string()))?;
-    Ok(key.seal(&Bound { who, kind, name, version: 0 }, &json, entropy))
+    let bytes = postcard::to_stdvec(value).map_err(|e| EngineError::Internal(e.to_string()))?;
+    Ok(key.seal(&Bound { who, kind, name, version: FORM }, &bytes, entropy))
 }
 
 /// Opens a hot value. One that does not open is as if it were not there: hot state may be lost.
@@ -59,8 +63,8 @@ pub(crate) fn open<T: DeserializeOwned>(
     name: &str,
     sealed: &[u8],
 ) -> Option<T> {
-    let opened = key.open(&Bound { who, kind, name, version: 0 }, sealed);
-    let value = opened.ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let opened = key.open(&Bound { who, kind, name, version: FORM }, sealed);
+    let value = opened.ok().and_then(|bytes| postcard::from_bytes(&bytes).ok());
     if value.is_none() {
         tracing::warn!(kind, "a hot value did not open and counts as lost");
     }

@@ -11,10 +11,10 @@ use crate::keystroke::MAX_TYPING_LLR;
 /// deployment knows beforehand: with the limits below, it says how much evidence each band needs.
 pub const PRIOR_LOG_ODDS: f32 = -2.0;
 /// Evidence from which a risk is [`Band::Medium`], in nats above the prior (score 0.14). Typing alone of a
-/// mature person gets there about once in twenty genuine logins.
+/// mature person gets there about once in fifteen genuine logins.
 pub const MEDIUM_LLR: f32 = 0.2;
 /// Evidence from which a risk is [`Band::High`], in nats above the prior (score 0.57). Typing alone of a
-/// mature person gets there about once in a hundred genuine logins.
+/// mature person gets there about once in sixty genuine logins.
 pub const HIGH_LLR: f32 = 2.3;
 /// The most that a signal can say, in nats, either way.
 pub const MAX_LLR: f32 = 4.0;

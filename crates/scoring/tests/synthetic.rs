@@ -35,14 +35,14 @@ fn synthetic_typists_are_as_hard_to_tell_apart_as_people() {
 
 #[test]
 fn forgeries_are_noticed() {
-    let model = model(3);
+    let model = model(9);
     assert_eq!(model.maturity(), Maturity::Mature);
-    let original = Typist::new(3).type_text(11, 180);
+    let original = Typist::new(9).type_text(11, 180);
     let scored = |sample: &KeystrokeSample| model.score(&fixed_text(sample).unwrap()).unwrap();
     let exact = scored(&replay(&original));
     assert!(exact.is_replay() && exact.nearest_ms < 1e-3, "{exact:?}");
     assert!(scored(&jittered(&original, 2.0, 9)).is_replay());
-    assert!(!scored(&Typist::new(3).type_text(11, 201)).is_replay());
+    assert!(!scored(&Typist::new(9).type_text(11, 201)).is_replay());
     assert!(machine_like(&machine(11)).is_some());
     assert!(scored(&machine(11)).llr >= keyward_scoring::fusion::HIGH_LLR);
 }

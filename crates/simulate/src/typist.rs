@@ -22,7 +22,7 @@ const HOLD_S: f64 = 0.090;
 const PRESS_TO_PRESS_S: f64 = 0.190;
 /// Deviations of logarithms between people: of all holds together and of each key's, of all flights and of
 /// each pair's.
-const BETWEEN: Between = Between { holds: 0.20, hold: 0.12, flights: 0.22, flight: 0.22 };
+const BETWEEN: Between = Between { holds: 0.23, hold: 0.17, flights: 0.31, flight: 0.27 };
 /// Deviation of the logarithm of a pair's difficulty, the same for everybody.
 const DIFFICULTY: f64 = 0.45;
 /// Deviations of logarithms from session to session.

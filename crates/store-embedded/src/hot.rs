@@ -13,7 +13,7 @@ use keyward_store::{HotRead, HotStore, HotView, HotWrite, HotWritten, StoreResul
 
 mod shard;
 
-use shard::Shard;
+use shard::{Room, Shard};
 
 /// How many entries an [`InProcessHot`] holds unless told otherwise.
 pub const DEFAULT_MAX_ENTRIES: usize = 1_000_000;
@@ -39,10 +39,10 @@ impl std::fmt::Debug for InProcessHot {
 }
 
 impl InProcessHot {
-    /// Hot state that holds at most about `max_entries` entries (each shard an equal part of them).
+    /// Hot state that holds at most about `max_entries` entries.
     pub fn new(clock: Arc<dyn Clock>, max_entries: usize) -> Self {
-        let each = max_entries.div_ceil(SHARDS).max(1);
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(each))).collect();
+        let room = Arc::new(Room::new(max_entries));
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(Arc::clone(&room)))).collect();
         Self { clock, shards, hasher: RandomState::new() }
     }
 

@@ -19,6 +19,10 @@ const EVEN_Z: f32 = 2.65;
 const NATS_PER_Z: f32 = 1.35;
 /// The share of the newer samples of a mature model that may look unusual (band MEDIUM) under its older ones.
 pub(super) const MATURE_MAX_UNUSUAL: f64 = 0.3;
+/// A model that is estimated to give more than this share of strangers the band LOW is not mature …
+pub(super) const MATURE_MAX_STRANGERS: f32 = 0.1;
+/// … and beyond this it is learning, and has no say. `tests/selectivity.rs` measures what both cost.
+pub(super) const MAX_STRANGERS: f32 = 0.15;
 
 /// ln p(z | someone else) / p(z | the person), as a straight line with bounds.
 pub(super) fn llr(z: f32) -> f32 {

@@ -102,7 +102,7 @@ fn read_kind(kind: u8, gamma: f32, weights: Vec<f32>) -> Option<Kind> {
 /// A maturity that a model of this kind can have.
 fn read_maturity(code: u8, kind: &Kind) -> Option<Maturity> {
     match (code, kind) {
-        (0, Kind::Prior) => Some(Maturity::Learning),
+        (0, _) => Some(Maturity::Learning),
         (1, Kind::Svm { .. }) => Some(Maturity::Provisional),
         (2, Kind::Svm { weights, .. }) if weights.len() >= MATURE_SAMPLES => Some(Maturity::Mature),
         _ => None,

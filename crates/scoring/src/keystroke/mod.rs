@@ -4,12 +4,14 @@ mod blocks;
 mod calibration;
 mod format;
 mod prior;
+mod selectivity;
 #[cfg(test)]
 mod tests;
 mod train;
 
+use fearless_simd::{Level, Simd, dispatch};
 use keyward_domain::Maturity;
-use keyward_features::{FixedText, MAX_FEATURES, Shape};
+use keyward_features::{FixedText, Shape};
 
 use blocks::{Blocks, mean_difference};
 pub use calibration::{MAX_TYPING_LLR, REPLAY_NEAREST_MS};
@@ -72,8 +74,6 @@ pub struct KeystrokeModel {
     spread: f32,
     /// The rows scaled and clipped, laid out for scoring. Derived.
     blocks: Blocks,
-    /// 1 / scale. Derived.
-    inverse: Vec<f32>,
 }
 
 /// How a model scores.
@@ -121,6 +121,13 @@ impl KeystrokeModel {
         self.maturity
     }
 
+    /// The share of strangers, typing this text with the speeds and deviations of the population, to whom
+    /// this model would give the band LOW: an estimate of how many other people it lets in. Computed anew
+    /// each time, in the time of 256 scores and the strangers' making.
+    pub fn stranger_acceptance(&self) -> f32 {
+        selectivity::stranger_acceptance(self)
+    }
+
     /// How many samples it was trained on.
     pub fn samples(&self) -> u32 {
         u32::try_from(self.row_count()).unwrap_or(u32::MAX)
@@ -128,7 +135,7 @@ impl KeystrokeModel {
 
     /// What it takes in memory, in bytes, without its own fixed size.
     pub fn memory_bytes(&self) -> usize {
-        let floats = self.centre.len() + self.scale.len() + self.rows.len() + self.inverse.len();
+        let floats = self.centre.len() + self.scale.len() + self.rows.len();
         let weights = match &self.kind {
             Kind::Prior => 0,
             Kind::Svm { weights, .. } => weights.len(),
@@ -148,59 +155,38 @@ impl KeystrokeModel {
     }
 
     fn score_times(&self, times_s: &[f32]) -> Scored {
-        let mut scaled = [0.0_f32; MAX_FEATURES];
-        let scaled = &mut scaled[..self.centre.len()];
-        self.scale_into(times_s, scaled);
-        let (raw, nearest) = self.raw_score(scaled);
+        self.score_with(Level::new(), times_s)
+    }
+
+    /// Scores with one of the sets of vector instructions that this processor has.
+    fn score_with(&self, level: Level, times_s: &[f32]) -> Scored {
+        let (raw, nearest_s) = dispatch!(level, simd => self.raw_score(simd, times_s));
         let z = ((raw - self.median) / self.spread).clamp(-calibration::MAX_Z, calibration::MAX_Z);
-        Scored {
-            z,
-            llr: calibration::llr(z),
-            nearest_ms: 1e3 * mean_difference(times_s, self.row(nearest)),
-            keys: self.shape.keys(),
-        }
+        Scored { z, llr: calibration::llr(z), nearest_ms: 1e3 * nearest_s, keys: self.shape.keys() }
+    }
+
+    /// The score before normalisation, higher being more unusual, and the mean absolute difference to the most
+    /// similar row, in seconds.
+    #[expect(clippy::inline_always, reason = "must land in the function compiled for its instructions")]
+    #[inline(always)]
+    fn raw_score<S: Simd>(&self, simd: S, times_s: &[f32]) -> (f32, f32) {
+        let distances = self.blocks.distances(simd, times_s);
+        let least = distances.least();
+        let raw = match &self.kind {
+            Kind::Prior => distances.centre / times_s.len() as f32,
+            Kind::Svm { gamma, .. } => self.blocks.surprise(&distances, least, *gamma),
+        };
+        (raw, mean_difference(simd, times_s, self.row(distances.nearest(least))))
     }
 
     fn from_parts(parts: Parts) -> Self {
         let Parts { shape, kind, maturity, centre, scale, rows, median, spread } = parts;
-        let inverse: Vec<f32> = scale.iter().map(|s| 1.0 / s).collect();
-        let mut model = Self {
-            shape,
-            kind,
-            maturity,
-            centre,
-            scale,
-            rows,
-            median,
-            spread,
-            blocks: Blocks::default(),
-            inverse,
+        let weights = match &kind {
+            Kind::Prior => &[][..],
+            Kind::Svm { weights, .. } => weights,
         };
-        let features = model.centre.len();
-        let mut scaled = vec![0.0; model.rows.len()];
-        for (row, scaled) in model.rows.chunks(features).zip(scaled.chunks_mut(features)) {
-            model.scale_into(row, scaled);
-        }
-        model.blocks = Blocks::new(&scaled, features, model.weights());
-        model
-    }
-
-    fn scale_into(&self, times_s: &[f32], scaled: &mut [f32]) {
-        for (((out, time), centre), inverse) in
-            scaled.iter_mut().zip(times_s).zip(&self.centre).zip(&self.inverse)
-        {
-            *out = ((time - centre) * inverse).clamp(-CLIP, CLIP);
-        }
-    }
-
-    /// The score before normalisation, higher being more unusual, and the index of the most similar row.
-    fn raw_score(&self, scaled: &[f32]) -> (f32, usize) {
-        let distances = self.blocks.distances(scaled);
-        let raw = match &self.kind {
-            Kind::Prior => scaled.iter().map(|v| v.abs()).sum::<f32>() / scaled.len() as f32,
-            Kind::Svm { gamma, .. } => self.blocks.surprise(&distances, *gamma),
-        };
-        (raw, Blocks::nearest(&distances))
+        let blocks = Blocks::new(&rows, &centre, &scale, weights);
+        Self { shape, kind, maturity, centre, scale, rows, median, spread, blocks }
     }
 
     fn weights(&self) -> &[f32] {

@@ -5,10 +5,13 @@ use keyward_features::fixed_text;
 use keyward_simulate::typist::Typist;
 use proptest::prelude::*;
 
+use fearless_simd::Level;
+
 use super::*;
 
+/// Somebody whose typing is far from most people's.
 fn typed(keys: usize, at: u64) -> FixedText {
-    fixed_text(&Typist::new(1).type_text(keys, at)).unwrap()
+    fixed_text(&Typist::new(9).type_text(keys, at)).unwrap()
 }
 
 fn window(keys: usize, n: u64) -> Vec<FixedText> {
@@ -37,10 +40,22 @@ fn a_model_ripens_with_its_samples() {
 }
 
 #[test]
-fn another_persons_later_samples_keep_a_model_from_maturing() {
-    let mut samples = window(11, 34);
-    samples.extend((0..16).map(|at| fixed_text(&Typist::new(99).type_text(11, 200 + at)).unwrap()));
-    assert_eq!(KeystrokeModel::train(&samples).unwrap().maturity(), Maturity::Provisional);
+fn later_samples_that_differ_keep_a_model_from_maturing() {
+    let another = |at| fixed_text(&Typist::new(99).type_text(11, at)).unwrap();
+    // The same person with another rhythm: every other time two fifths longer, the rest shorter.
+    let changed = |at| {
+        let text = typed(11, at + 250);
+        let stretch = |(i, t): (usize, &f32)| if i % 2 == 0 { 1.4 * t } else { t / 1.4 };
+        let times_s = text.times_s().iter().enumerate().map(stretch).collect();
+        FixedText::new(text.shape().clone(), times_s).unwrap()
+    };
+    let after = |later: &dyn Fn(u64) -> FixedText| {
+        let samples: Vec<_> = window(11, 42).into_iter().chain((0..8).map(later)).collect();
+        KeystrokeModel::train(&samples).unwrap()
+    };
+    assert!(after(&changed).stranger_acceptance() < 0.1, "it is not for want of selectivity");
+    assert_eq!(after(&changed).maturity(), Maturity::Provisional);
+    assert_ne!(after(&another).maturity(), Maturity::Mature);
 }
 
 #[test]
@@ -49,7 +64,7 @@ fn repeated_samples_teach_nothing() {
     assert_eq!(KeystrokeModel::train(&same), Err(TrainError::TooAlike));
     let mut padded = window(11, 20);
     padded.extend(vec![typed(11, 219); 15]);
-    assert_eq!(KeystrokeModel::train(&padded).unwrap().maturity(), Maturity::Provisional);
+    assert_ne!(KeystrokeModel::train(&padded).unwrap().maturity(), Maturity::Mature);
 }
 
 #[test]
@@ -86,6 +101,38 @@ fn scoring_agrees_with_the_definition() {
         let scored = MODEL.score(&sample).unwrap();
         assert!((f64::from(scored.z) - z).abs() < 1e-3, "{} {z}", scored.z);
     }
+}
+
+#[test]
+fn every_set_of_instructions_gives_the_same_score() {
+    let mut levels = vec![Level::baseline(), Level::new()];
+    #[cfg(target_arch = "x86_64")]
+    {
+        levels.extend(Level::new().as_sse4_2().map(Level::Sse4_2));
+        levels.extend(Level::new().as_avx2().map(Level::Avx2));
+    }
+    for (model, keys) in [(&*MODEL, 11), (&*SMALL, 5)] {
+        for at in 300..340 {
+            let times_s = typed(keys, at).times_s().to_vec();
+            let expected = model.score_with(Level::baseline(), &times_s);
+            for level in &levels {
+                let scored = model.score_with(*level, &times_s);
+                assert!((scored.z - expected.z).abs() < 1e-4, "{level:?} {} {}", scored.z, expected.z);
+                assert!((scored.nearest_ms - expected.nearest_ms).abs() < 1e-3, "{level:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn somebody_whose_typing_varies_like_a_crowds_has_no_say() {
+    let text = |seed, at| fixed_text(&Typist::new(seed).type_text(11, 200 + at)).unwrap();
+    let crowd: Vec<FixedText> = (0..50).map(|at| text(at, at)).collect();
+    let model = KeystrokeModel::train(&crowd).unwrap();
+    assert!(model.stranger_acceptance() > 0.5, "{}", model.stranger_acceptance());
+    assert_eq!(model.maturity(), Maturity::Learning);
+    assert_eq!(KeystrokeModel::from_bytes(&model.to_bytes()), Ok(model));
+    assert!(MODEL.stranger_acceptance() < 0.1, "{}", MODEL.stranger_acceptance());
 }
 
 #[test]

@@ -4,9 +4,7 @@ use keyward_domain::Maturity;
 use keyward_features::{FixedText, Shape};
 use ndarray::Array2;
 
-use super::{
-    CLIP, KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, blocks, calibration, prior,
-};
+use super::{CLIP, KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, calibration, prior};
 use crate::fusion::MEDIUM_LLR;
 use crate::svm::{self, OneClass, SvmError};
 
@@ -46,9 +44,7 @@ pub(super) fn train(samples: &[FixedText]) -> Result<KeystrokeModel, TrainError>
         samples.iter().rev().filter(|s| *s.shape() == shape).take(WINDOW).map(FixedText::times_s).collect();
     window.reverse();
     let mut model = KeystrokeModel::from_parts(train_window(shape, &window)?);
-    if is_mature(&model, &window)? {
-        model.maturity = Maturity::Mature;
-    }
+    model.maturity = maturity(&model, &window)?;
     Ok(model)
 }
 
@@ -152,6 +148,18 @@ pub(super) fn narrow(value: f64) -> f32 {
     value as f32
 }
 
+/// A model that lets strangers in has no right to spare friction, however many samples it has.
+fn maturity(model: &KeystrokeModel, window: &[&[f32]]) -> Result<Maturity, TrainError> {
+    let strangers = model.stranger_acceptance();
+    if model.kind == Kind::Prior || strangers > calibration::MAX_STRANGERS {
+        Ok(Maturity::Learning)
+    } else if strangers <= calibration::MATURE_MAX_STRANGERS && is_mature(model, window)? {
+        Ok(Maturity::Mature)
+    } else {
+        Ok(Maturity::Provisional)
+    }
+}
+
 /// A model is mature when it has enough samples that differ from each other, and the limits drawn from its
 /// older part hold for its newer part: calibration on samples of one time says little of another time,
 /// because people drift.
@@ -165,12 +173,17 @@ fn is_mature(model: &KeystrokeModel, window: &[&[f32]]) -> Result<bool, TrainErr
     Ok(unusual as f64 <= calibration::MATURE_MAX_UNUSUAL * newer.len() as f64)
 }
 
+/// Mean absolute difference of two rows of equal length.
+fn mean_difference(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>() / a.len() as f32
+}
+
 /// How many rows are no near repetition of an earlier one.
 fn different(window: &[&[f32]]) -> usize {
     let repeats = |row: usize| {
-        window[..row].iter().any(|earlier| {
-            1e3 * blocks::mean_difference(earlier, window[row]) < calibration::REPLAY_NEAREST_MS
-        })
+        window[..row]
+            .iter()
+            .any(|earlier| 1e3 * mean_difference(earlier, window[row]) < calibration::REPLAY_NEAREST_MS)
     };
     (0..window.len()).filter(|row| !repeats(*row)).count()
 }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyward_domain::{CeremonyId, RequestId, SessionId, SubjectKey, TelemetryNonce, TenantId};
@@ -18,12 +19,11 @@ const ENTRIES_A_WRITE: usize = 4;
 type CeremonyKey = (TenantId, CeremonyId);
 
 /// INVARIANT: every entry has an item in `expiries` that is due no later than the entry itself, so that each entry is
-/// found when its time comes, and the length of `expiries` bounds the number of entries.
+/// found when its time comes, and the room of `expiries` bounds the number of entries.
 pub(super) struct Shard {
-    max_entries: usize,
     subjects: HashMap<Arc<SubjectKey>, Subject>,
     ceremonies: HashMap<CeremonyKey, Kept<Vec<u8>>>,
-    expiries: BinaryHeap<Reverse<Expiry>>,
+    expiries: Expiries,
 }
 
 /// What is kept of one subject.
@@ -63,18 +63,52 @@ enum Slot {
     Ceremony(CeremonyKey),
 }
 
-impl Shard {
+/// How many entries all shards hold together, and may hold. Counted across them, so that one busy person fills no shard.
+pub(super) struct Room {
+    max_entries: usize,
+    held: AtomicUsize,
+}
+
+impl Room {
     pub(super) fn new(max_entries: usize) -> Self {
-        Self {
-            max_entries,
-            subjects: HashMap::new(),
-            ceremonies: HashMap::new(),
-            expiries: BinaryHeap::new(),
+        Self { max_entries, held: AtomicUsize::new(0) }
+    }
+
+    fn has(&self, entries: usize) -> bool {
+        self.held.load(Ordering::Relaxed) + entries <= self.max_entries
+    }
+}
+
+/// What is due when, counted in the room that all shards share.
+struct Expiries {
+    heap: BinaryHeap<Reverse<Expiry>>,
+    room: Arc<Room>,
+}
+
+impl Expiries {
+    fn push(&mut self, expiry: Expiry) {
+        self.room.held.fetch_add(1, Ordering::Relaxed);
+        self.heap.push(Reverse(expiry));
+    }
+
+    /// Takes out what is due first, if it is due.
+    fn pop_due(&mut self, now: i64) -> Option<Expiry> {
+        if self.heap.peek()?.0.at > now {
+            return None;
         }
+        self.room.held.fetch_sub(1, Ordering::Relaxed);
+        self.heap.pop().map(|Reverse(due)| due)
+    }
+}
+
+impl Shard {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        let expiries = Expiries { heap: BinaryHeap::new(), room };
+        Self { subjects: HashMap::new(), ceremonies: HashMap::new(), expiries }
     }
 
     pub(super) fn entries(&self) -> usize {
-        self.expiries.len()
+        self.expiries.heap.len()
     }
 
     pub(super) fn read(&self, what: &HotRead, now: i64) -> HotView {
@@ -111,7 +145,7 @@ impl Shard {
     ) -> StoreResult<()> {
         self.make_room(1, now)?;
         let kept = Kept::new(value, now, ttl);
-        self.expiries.push(Reverse(Expiry { at: kept.until, slot: Slot::Ceremony(key.clone()) }));
+        self.expiries.push(Expiry { at: kept.until, slot: Slot::Ceremony(key.clone()) });
         self.ceremonies.insert(key, kept);
         Ok(())
     }
@@ -145,7 +179,7 @@ impl Shard {
             None => Arc::new(what.who),
         };
         let subject = self.subjects.entry(Arc::clone(&who)).or_default();
-        let mut watch = |at, slot| self.expiries.push(Reverse(Expiry { at, slot }));
+        let mut watch = |at, slot| self.expiries.push(Expiry { at, slot });
 
         let session = (what.session_expected.saturating_add(1), what.session_value);
         if let Some(at) = subject.put_session(&what.session, Kept::new(session, now, what.session_ttl)) {
@@ -167,10 +201,10 @@ impl Shard {
     /// Clears away a little of what ran out, all of it if that alone makes room.
     fn make_room(&mut self, entries: usize, now: i64) -> StoreResult<()> {
         self.sweep(now, SWEPT_A_WRITE);
-        if self.expiries.len() + entries > self.max_entries {
+        if !self.expiries.room.has(entries) {
             self.sweep(now, usize::MAX);
         }
-        if self.expiries.len() + entries > self.max_entries {
+        if !self.expiries.room.has(entries) {
             return Err(StoreError::Unavailable("the hot state of this process is full".to_owned()));
         }
         Ok(())
@@ -178,15 +212,10 @@ impl Shard {
 
     fn sweep(&mut self, now: i64, most: usize) {
         for _ in 0..most {
-            if self.expiries.peek().is_none_or(|Reverse(first)| first.at > now) {
-                return;
-            }
-            let Some(Reverse(due)) = self.expiries.pop() else {
-                return;
-            };
+            let Some(due) = self.expiries.pop_due(now) else { return };
             // A session that was written again lives on: look again when its new time is up.
             if let Some(at) = self.expire(&due.slot, now) {
-                self.expiries.push(Reverse(Expiry { at, slot: due.slot }));
+                self.expiries.push(Expiry { at, slot: due.slot });
             }
         }
     }

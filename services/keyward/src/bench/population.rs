@@ -12,6 +12,7 @@ use prost::bytes::Bytes;
 use tonic::transport::Channel;
 
 use crate::clock::SystemClock;
+use crate::demo::cast::is_distinctive;
 use crate::demo::portal::{Failed, Portal};
 
 /// Keys of the password, Enter included: as many as the CMU benchmark's.
@@ -57,7 +58,9 @@ impl Population {
     /// Makes them known to a server: a passkey, an imported profile, one proven login that makes device and network known.
     pub(super) async fn settle(channel: &Channel, count: u64) -> Result<Arc<Self>, Failed> {
         let mut clinicians = Vec::new();
-        for seed in 0..count {
+        // Those that typing tells from strangers: of others the policy asks for the passkey, which is another measurement.
+        let distinctive = (0..).filter(|seed| is_distinctive(&samples(*seed, PROFILE_SAMPLES)));
+        for seed in distinctive.take(usize::try_from(count)?) {
             clinicians.push(Clinician::settle(&mut portal(channel), seed).await?);
         }
         Ok(Arc::new(Self { clinicians }))

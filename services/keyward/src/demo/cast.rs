@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use keyward_domain::KeystrokeSample;
+use keyward_domain::{KeystrokeSample, Maturity};
+use keyward_features::fixed_text;
+use keyward_scoring::KeystrokeModel;
 use keyward_simulate::recorded;
 use keyward_simulate::typist::Typist;
 
@@ -16,6 +18,8 @@ const OTHERS: usize = 5;
 const KEYS: usize = 11;
 /// Logins of the synthetic clinician, and tries of each synthetic impostor.
 const SYNTHETIC: (u64, u64) = (160, 25);
+/// How many seeds are looked through for a clinician whose typing tells her from strangers.
+const SEEDS: u64 = 16;
 /// Keeps seeds of neighbouring runs apart.
 const SEED_STRIDE: u64 = 1_000;
 
@@ -42,14 +46,15 @@ pub(super) struct Roles<'a> {
 }
 
 impl Cast {
-    /// The people of a file; the one in its middle plays the clinician unless another is named.
+    /// The people of a file. The first of them whose typing tells them from strangers plays the clinician, unless another
+    /// is named: of the rest keyward asks for the passkey every time, which the last chapter counts.
     pub(super) fn recorded(path: &Path, named: Option<&str>) -> Result<Self, Failed> {
         let file = path.display();
         let recordings = recorded::cmu(path).map_err(|e| format!("{file}: {e}"))?;
         let people: Vec<Hands> =
             recordings.into_iter().map(|r| Hands { name: r.subject, samples: r.samples }).collect();
         let clinician = match named {
-            None => people.len() / 2,
+            None => people.iter().position(|hands| is_distinctive(early(hands))).unwrap_or(0),
             Some(named) => {
                 let found = people.iter().position(|hands| hands.name == named);
                 found.ok_or_else(|| format!("{file}: no subject {named}"))?
@@ -63,14 +68,20 @@ impl Cast {
 
     /// People that never were.
     pub(super) fn synthetic(seed: u64) -> Self {
-        let base = seed.wrapping_mul(SEED_STRIDE);
+        let cast = |seed: u64| Self::synthetic_people(seed.wrapping_mul(SEED_STRIDE));
+        let mut people = (seed..seed.saturating_add(SEEDS)).map(cast);
+        let told_apart = people.find(|people| is_distinctive(early(&people[0])));
+        Self { people: told_apart.unwrap_or_else(|| cast(seed)), clinician: 0, source: None }
+    }
+
+    fn synthetic_people(base: u64) -> Vec<Hands> {
         let hands = |number: u64| Hands {
             name: format!("typist {number}"),
             samples: (0..if number == 0 { SYNTHETIC.0 } else { SYNTHETIC.1 })
                 .map(|at| Typist::new(base.wrapping_add(number)).type_text(KEYS, at))
                 .collect(),
         };
-        Self { people: (0..=IMPOSTORS as u64).map(hands).collect(), clinician: 0, source: None }
+        (0..=IMPOSTORS as u64).map(hands).collect()
     }
 
     /// The roles of the story.
@@ -115,6 +126,17 @@ impl Cast {
     pub(super) fn is_recorded(&self) -> bool {
         self.source.is_some()
     }
+}
+
+/// Whether a model of this typing tells its person from strangers.
+pub(crate) fn is_distinctive(samples: &[KeystrokeSample]) -> bool {
+    let texts: Vec<_> = samples.iter().filter_map(|sample| fixed_text(sample).ok()).collect();
+    KeystrokeModel::train(&texts).is_ok_and(|model| model.maturity() == Maturity::Mature)
+}
+
+/// The first half of what someone typed.
+fn early(hands: &Hands) -> &[KeystrokeSample] {
+    &hands.samples[..hands.samples.len() / 2]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The server runs in this process with its own settings, in a folder that is removed afterwards. Everything that is
 //! printed came back over the wire. The story knows how it should end; where it does not, the program says so and fails.
 
-mod cast;
+pub(crate) mod cast;
 pub(crate) mod portal;
 mod server;
 mod story;
@@ -31,7 +31,8 @@ pub struct TryOptions {
     /// others the impostors; then others play the clinician. Without it the typing is synthetic.
     #[arg(long, value_name = "CSV")]
     pub data: Option<PathBuf>,
-    /// The subject of the recordings that plays the clinician of the story: the one in the middle unless named.
+    /// The subject of the recordings that plays the clinician of the story: the first whose typing tells them from strangers, unless
+    /// named.
     #[arg(long, value_name = "SUBJECT", requires = "data")]
     pub clinician: Option<String>,
     /// Chooses the synthetic typists and the passkeys.
