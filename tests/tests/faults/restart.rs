@@ -28,7 +28,7 @@ async fn a_restart_loses_no_passkey_no_profile_and_no_record() {
             assert_eq!(log::rows(&world).await, records);
         }
         assert_eq!(world.engine.token_keys(), keys);
-        let owner = door.password_login(&world, &person, &format!("owner-{n}"), &own(10 + n)).await;
+        let owner = door.password_login(&world, &person, &format!("owner-{n}"), &own(30 + n)).await;
         let seen = Seen::from(&owner);
         assert!(seen.outcome == Outcome::Allow && seen.says(ReasonCode::TypingMatches), "{seen:?}");
         let impostor =
