@@ -32,5 +32,10 @@ pub fn replay(record: &DecisionRecord, policy: &PolicySet) -> Replay {
 
 /// Lower-case hexadecimal, as records write digests.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }

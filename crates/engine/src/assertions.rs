@@ -154,6 +154,7 @@ pub(crate) fn shown(verified: &Verified, at: Timestamp, bound: bool) -> Shown {
 }
 
 /// A WebAuthn error as a use case reports it.
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 pub(crate) fn rejected(error: PasskeyError) -> EngineError {
     EngineError::PasskeyRejected { cause: error.cause() }
 }

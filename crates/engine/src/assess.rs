@@ -18,7 +18,7 @@ use crate::assertions::Shown;
 use crate::known::Marks;
 use crate::observe::Observed;
 use crate::people::Person;
-use crate::profiles::{self, Profile};
+use crate::profiles::{self, Lookup};
 use crate::session::{self, LastDecision, Reply, SessionState};
 use crate::{Engine, EngineError, Stage, nonce};
 
@@ -56,7 +56,7 @@ pub(crate) struct Read {
     pub session: SessionState,
     pub marks: Marks,
     /// For each keystroke sample: its profile, or that the store did not answer.
-    pub profiles: Vec<(FieldLabel, Option<Option<Arc<Profile>>>)>,
+    pub profiles: Vec<(FieldLabel, Option<Lookup>)>,
     /// Whether time ran out while reading.
     pub late: bool,
 }
@@ -84,7 +84,7 @@ impl Engine {
             let started = Instant::now();
             let read = self.read(&case, hot_usable).await;
             self.observer.stage(Stage::Read, started.elapsed());
-            if let Some(decision) = self.replied(&case, &read)? {
+            if let Some(decision) = Self::replied(&case, &read)? {
                 return Ok(decision);
             }
             // Once: its ceremony opens once.
@@ -149,10 +149,7 @@ impl Engine {
         }
     }
 
-    async fn read_durable(
-        &self,
-        a: &Assessment,
-    ) -> (Option<Arc<Person>>, Vec<(FieldLabel, Option<Option<Arc<Profile>>>)>) {
+    async fn read_durable(&self, a: &Assessment) -> (Option<Arc<Person>>, Vec<(FieldLabel, Option<Lookup>)>) {
         let person = match self.people.get_or_create(&a.who).await {
             Ok(person) => person,
             Err(error) => {
@@ -173,7 +170,7 @@ impl Engine {
     }
 
     /// The decision that this request got before, if it is a repetition.
-    fn replied(&self, case: &Case, read: &Read) -> Result<Option<Decision>, EngineError> {
+    fn replied(case: &Case, read: &Read) -> Result<Option<Decision>, EngineError> {
         let sealed = read.hot.as_ref().and_then(|view| view.reply.as_ref());
         match (sealed, &read.person) {
             (Some(sealed), Some(person)) => reply_of(case, person, sealed),

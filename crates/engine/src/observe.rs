@@ -4,16 +4,18 @@ use keyward_domain::{
     Band, FieldLabel, KeystrokeSample, Maturity, Reason, ReasonCode, RecordAccess, Risk, Signal, SignalKind,
     SignalStatus, Timestamp,
 };
-use keyward_features::{FixedText, fixed_text, integrity::machine_like};
+use keyward_features::integrity::{MachineLike, machine_like};
+use keyward_features::{FixedText, fixed_text};
 use keyward_policy::NonceState;
 use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access};
 
 use crate::Engine;
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
-use crate::profiles::Profile;
+use crate::profiles::Lookup;
 
 /// What the signals say.
+#[expect(clippy::struct_excessive_bools, reason = "independent findings, each a fact of its own")]
 pub(crate) struct Observed {
     pub signals: Vec<Signal>,
     pub reasons: Vec<Reason>,
@@ -53,7 +55,7 @@ impl Engine {
             .map(|sample| look_at(sample, profile_of(read, &sample.field)))
             .collect();
         let replayed = typings.iter().any(|t| t.replayed);
-        let cause = a.telemetry.keystrokes.iter().find_map(machine_like);
+        let machine = a.telemetry.keystrokes.iter().find_map(machine_like);
         let context = self.context(case, read, &mut reasons);
         let access = self.record_access(a.telemetry.record_access.as_ref(), &mut reasons);
 
@@ -62,8 +64,8 @@ impl Engine {
             signals.push(Signal::unscored(SignalKind::KeystrokeFixed, SignalStatus::Absent));
             reasons.push(ReasonCode::TypingAbsent.into());
         } else {
-            signals.push(integrity::signal(replayed, cause.is_some(), scoring_nonce(nonce)));
-            integrity_reasons(replayed, cause.map(|c| c.name()), nonce, &mut reasons);
+            signals.push(integrity::signal(replayed, machine.is_some(), scoring_nonce(nonce)));
+            integrity_reasons(replayed, machine.map(MachineLike::name), nonce, &mut reasons);
         }
         let burst = access.llr > 0.0;
         signals.extend([context, authenticator_signal(&case.shown, &mut reasons), access]);
@@ -81,7 +83,7 @@ impl Engine {
             signals,
             reasons,
             replayed,
-            machine_like: cause.is_some(),
+            machine_like: machine.is_some(),
             burst,
             device_known: read.person.as_ref().map(|p| p.known.has_device(read.marks)),
             network_known: read.person.as_ref().map(|p| p.known.has_network(read.marks)),
@@ -122,13 +124,13 @@ impl Engine {
     }
 }
 
-/// The profile for a field: `None` if it could not be read, `Some(None)` if there is none.
-fn profile_of<'a>(read: &'a Read, field: &FieldLabel) -> Option<Option<&'a Profile>> {
+/// What there is for a field; `None` if it could not be read.
+fn profile_of<'a>(read: &'a Read, field: &FieldLabel) -> Option<&'a Lookup> {
     let (_, profile) = read.profiles.iter().find(|(label, _)| label == field)?;
-    profile.as_ref().map(|profile| profile.as_deref())
+    profile.as_ref()
 }
 
-fn look_at(sample: &KeystrokeSample, profile: Option<Option<&Profile>>) -> Typing {
+fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>) -> Typing {
     let unscored = |status, reason: Reason, text| Typing {
         signal: Signal::unscored(SignalKind::KeystrokeFixed, status),
         reason: reason.with("field", sample.field.as_str()),
@@ -148,7 +150,7 @@ fn look_at(sample: &KeystrokeSample, profile: Option<Option<&Profile>>) -> Typin
             ..unscored(SignalStatus::Unavailable, ReasonCode::TypingLearning.into(), Some(text))
         };
     };
-    let Some(profile) = profile else {
+    let Lookup::Found(profile) = profile else {
         let reason = Reason::new(ReasonCode::TypingLearning).with("samples", &0);
         return unscored(SignalStatus::NoModel, reason, Some(text));
     };

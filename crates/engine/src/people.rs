@@ -56,13 +56,12 @@ impl People {
         if let Some(person) = self.cached(who) {
             return Ok(person);
         }
-        let row = match self.store.subject(who).await.map_err(durable)? {
-            Some(row) => row,
-            None => {
-                let (_, wrapped_key) = self.keys.new_data_key(who, &*self.entropy);
-                let row = SubjectRow { wrapped_key, created_at: self.clock.now() };
-                self.store.ensure_subject(who, row).await.map_err(durable)?
-            }
+        let row = if let Some(row) = self.store.subject(who).await.map_err(durable)? {
+            row
+        } else {
+            let (_, wrapped_key) = self.keys.new_data_key(who, &*self.entropy);
+            let row = SubjectRow { wrapped_key, created_at: self.clock.now() };
+            self.store.ensure_subject(who, row).await.map_err(durable)?
         };
         self.load(who, &row).await
     }

@@ -24,11 +24,18 @@ pub(crate) struct Profile {
     pub model: KeystrokeModel,
 }
 
+/// What there is under a name.
+#[derive(Clone)]
+pub(crate) enum Lookup {
+    Absent,
+    Found(Arc<Profile>),
+}
+
 /// Profiles, from the cache or the durable store.
 pub(crate) struct Profiles {
     store: Arc<dyn DurableStore>,
-    /// `None` is cached too: most first logins have no profile.
-    cache: Cache<(SubjectKey, String), Option<Arc<Profile>>>,
+    /// That there is none is cached too: first logins have no profile.
+    cache: Cache<(SubjectKey, String), Lookup>,
 }
 
 /// The document (and sample) name of a profile.
@@ -59,9 +66,12 @@ pub(crate) fn open(person: &Person, name: &str, document: &DocumentVersion) -> R
 
 impl Profiles {
     pub(crate) fn new(store: Arc<dyn DurableStore>, settings: &EngineSettings) -> Self {
-        let weigh = |key: &(SubjectKey, String), profile: &Option<Arc<Profile>>| {
+        let weigh = |key: &(SubjectKey, String), lookup: &Lookup| {
             let names = key.0.tenant.as_str().len() + key.0.subject.as_str().len() + key.1.len();
-            let model = profile.as_ref().map_or(0, |p| p.model.memory_bytes());
+            let model = match lookup {
+                Lookup::Absent => 0,
+                Lookup::Found(profile) => profile.model.memory_bytes(),
+            };
             u32::try_from(model + names + 160).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder()
@@ -72,25 +82,23 @@ impl Profiles {
         Self { store, cache }
     }
 
-    /// The profile if cached (`Some(None)`: known to be none); costs no store access.
-    pub(crate) fn cached(&self, who: &SubjectKey, name: &str) -> Option<Option<Arc<Profile>>> {
-        self.cache.get(&(who.clone(), name.to_owned()))
-    }
-
-    /// The profile, if there is one.
-    pub(crate) async fn get(&self, person: &Person, name: &str) -> Result<Option<Arc<Profile>>, EngineError> {
-        if let Some(profile) = self.cached(&person.who, name) {
-            return Ok(profile);
+    /// The profile, if there is one. Costs no store access when it is cached.
+    pub(crate) async fn get(&self, person: &Person, name: &str) -> Result<Lookup, EngineError> {
+        let key = (person.who.clone(), name.to_owned());
+        if let Some(lookup) = self.cache.get(&key) {
+            return Ok(lookup);
         }
-        let document = self.store.document(&person.who, name).await.map_err(durable)?;
-        let profile = document.map(|d| open(person, name, &d)).transpose()?.map(Arc::new);
-        self.cache.insert((person.who.clone(), name.to_owned()), profile.clone());
-        Ok(profile)
+        let lookup = match self.store.document(&person.who, name).await.map_err(durable)? {
+            None => Lookup::Absent,
+            Some(document) => Lookup::Found(Arc::new(open(person, name, &document)?)),
+        };
+        self.cache.insert(key, lookup.clone());
+        Ok(lookup)
     }
 
     /// Puts a version that was just written into the cache.
     pub(crate) fn put(&self, who: &SubjectKey, name: &str, profile: Arc<Profile>) {
-        self.cache.insert((who.clone(), name.to_owned()), Some(profile));
+        self.cache.insert((who.clone(), name.to_owned()), Lookup::Found(profile));
     }
 
     /// Drops what is cached under a name.

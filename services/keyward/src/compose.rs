@@ -92,6 +92,9 @@ pub async fn compose(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Comp
 
 impl Composed {
     /// The engine as services to serve.
+    ///
+    /// # Panics
+    /// Never: the descriptors were compiled with the contract.
     pub fn app(&self, settings: &Settings) -> App {
         let api = ApiSettings {
             max_message_bytes: settings.server.max_message_bytes,
