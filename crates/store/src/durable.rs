@@ -28,8 +28,9 @@ pub trait Subjects: Send + Sync {
     /// Creates the row unless there is one, and returns the row that is there afterwards (two that race get the same).
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow>;
 
-    /// Removes the subject with passkeys, documents and samples, and clears `subject` in its audit rows, in one
-    /// transaction. True if there was something.
+    /// Removes the subject's row with the wrapped key, passkeys, documents and samples, and clears `subject` in their audit
+    /// rows. True if there was something. The log may lie apart from the rest, so this need not be one transaction: an
+    /// erase that was interrupted is completed by repeating it.
     async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<bool>;
 }
 
