@@ -59,6 +59,15 @@ pub enum Command {
     Try(TryOptions),
     /// Measure this build on this machine: one `name=value` line a figure, ratios beside their bars.
     Bench(BenchOptions),
+    /// Measure what the models are worth, on recordings of real people: one line of figures a detector.
+    Evaluate {
+        /// Which signal.
+        #[command(subcommand)]
+        signal: keyward_evaluate::Signal,
+        /// What every evaluation is told.
+        #[command(flatten)]
+        common: keyward_evaluate::Common,
+    },
     /// Serve the yardsticks of `bench`.
     #[command(hide = true)]
     BenchEcho(EchoOptions),
@@ -110,6 +119,10 @@ fn run(cli: &Cli) -> Outcome {
         }
         Some(Command::Bench(options)) => {
             bench::run(options, &mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Evaluate { signal, common }) => {
+            keyward_evaluate::run(signal, common, &mut std::io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::BenchEcho(options)) => {
