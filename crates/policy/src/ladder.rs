@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cedar_policy::Entities;
 use keyward_domain::{Evidence, Obligation, Outcome, PolicyId, ReasonCode};
 use serde::{Deserialize, Serialize};
 
 use crate::PolicySet;
+use crate::request::Person;
 use crate::set::Ruling;
 use crate::situation::Situation;
 
@@ -52,7 +52,7 @@ pub(crate) fn forbidden() -> Verdict {
 }
 
 /// Climbs the ladder, and holds at STEP_UP what observations alone would deny.
-pub(crate) fn decide(set: &PolicySet, person: &Entities, situation: Situation) -> Verdict {
+pub(crate) fn decide(set: &PolicySet, person: &Person, situation: Situation) -> Verdict {
     let ladder = Ladder { set, person };
     let verdict = ladder.climb(situation);
     if verdict.outcome != Outcome::Deny {
@@ -85,7 +85,7 @@ fn capped(denied: Verdict, evidence: Evidence) -> Verdict {
 
 struct Ladder<'a> {
     set: &'a PolicySet,
-    person: &'a Entities,
+    person: &'a Person,
 }
 
 impl Ladder<'_> {

@@ -6,6 +6,7 @@ mod complexity;
 mod error;
 mod facts;
 mod ladder;
+mod memo;
 mod request;
 mod set;
 mod situation;

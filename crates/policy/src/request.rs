@@ -1,7 +1,5 @@
 //! A situation as a Cedar request. What never changes is built once.
 
-use std::collections::HashMap;
-
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
@@ -16,35 +14,43 @@ const NONCE_STATES: [&str; 5] = ["valid", "missing", "stale", "reused", "unverif
 const BEHAVIOURS: [&str; 4] = ["silent", "low", "medium", "high"];
 const CARE_TEAM: [&str; 3] = ["member", "other", "unknown"];
 
-/// One attribute of the context: its name in the schema, and how a situation tells it.
-type Attribute = (&'static str, fn(&Vocabulary, &Situation) -> RestrictedExpression);
+/// How a situation tells an attribute.
+#[derive(Clone, Copy)]
+pub(crate) enum Reading {
+    Flag(fn(&Situation) -> bool),
+    Number(fn(&Situation) -> i64),
+    /// A position among the words of its type.
+    Word(fn(&Situation) -> usize, fn(&Vocabulary) -> &[RestrictedExpression]),
+}
 
-/// Every attribute of the schema's context.
-pub(crate) const ATTRIBUTES: [Attribute; 24] = [
-    ("factor_age_s", |v, s| v.age(s.factor_age_s())),
-    ("possession_age_s", |v, s| v.age(s.possession_age_s())),
-    ("passkey_age_s", |v, s| v.age(s.passkey_age_s())),
-    ("hardware_passkey_age_s", |v, s| v.age(s.hardware_passkey_age_s())),
-    ("password_age_s", |v, s| v.age(s.password_age_s)),
-    ("badge_age_s", |v, s| v.age(s.badge_age_s)),
-    ("sso_age_s", |v, s| v.age(s.sso_age_s)),
-    ("device", |v, s| v.devices[s.device as usize].clone()),
-    ("device_known", |v, s| v.flag(s.device_known)),
-    ("network_known", |v, s| v.flag(s.network_known)),
-    ("care_team", |v, s| v.care_team[care_team(s.in_care_team)].clone()),
-    ("behaviour", |v, s| v.behaviours[behaviour(s.behaviour)].clone()),
-    ("maturity", |v, s| v.maturities[s.maturity as usize].clone()),
-    ("replayed", |v, s| v.flag(s.integrity.replayed)),
-    ("machine_like", |v, s| v.flag(s.integrity.machine_like)),
-    ("nonce", |v, s| v.nonces[nonce(s.integrity.nonce)].clone()),
-    ("record_access_burst", |v, s| v.flag(s.record_access_burst)),
-    ("counter_regressed", |v, s| v.flag(s.authenticator.counter_regressed)),
-    ("backup_changed", |v, s| v.flag(s.authenticator.backup_changed)),
-    ("recent_failures", |_, s| RestrictedExpression::new_long(i64::from(s.recent_failures))),
-    ("attempts_limited", |v, s| v.flag(s.attempts_limited)),
-    ("hot_store_missing", |v, s| v.flag(s.hot_store_missing)),
-    ("model_missing", |v, s| v.flag(s.model_missing)),
-    ("break_glass", |v, s| v.flag(s.break_glass)),
+use Reading::{Flag, Number, Word};
+
+/// Every attribute of the schema's context: its name, and how a situation tells it.
+pub(crate) const ATTRIBUTES: [(&str, Reading); 24] = [
+    ("factor_age_s", Number(Situation::factor_age_s)),
+    ("possession_age_s", Number(Situation::possession_age_s)),
+    ("passkey_age_s", Number(Situation::passkey_age_s)),
+    ("hardware_passkey_age_s", Number(Situation::hardware_passkey_age_s)),
+    ("password_age_s", Number(|s| s.password_age_s)),
+    ("badge_age_s", Number(|s| s.badge_age_s)),
+    ("sso_age_s", Number(|s| s.sso_age_s)),
+    ("device", Word(|s| s.device as usize, |v| &v.devices)),
+    ("device_known", Flag(|s| s.device_known)),
+    ("network_known", Flag(|s| s.network_known)),
+    ("care_team", Word(|s| care_team(s.in_care_team), |v| &v.care_team)),
+    ("behaviour", Word(|s| behaviour(s.behaviour), |v| &v.behaviours)),
+    ("maturity", Word(|s| s.maturity as usize, |v| &v.maturities)),
+    ("replayed", Flag(|s| s.integrity.replayed)),
+    ("machine_like", Flag(|s| s.integrity.machine_like)),
+    ("nonce", Word(|s| nonce(s.integrity.nonce), |v| &v.nonces)),
+    ("record_access_burst", Flag(|s| s.record_access_burst)),
+    ("counter_regressed", Flag(|s| s.authenticator.counter_regressed)),
+    ("backup_changed", Flag(|s| s.authenticator.backup_changed)),
+    ("recent_failures", Number(|s| i64::from(s.recent_failures))),
+    ("attempts_limited", Flag(|s| s.attempts_limited)),
+    ("hot_store_missing", Flag(|s| s.hot_store_missing)),
+    ("model_missing", Flag(|s| s.model_missing)),
+    ("break_glass", Flag(|s| s.break_glass)),
 ];
 
 /// Every entity that a request can name, built once for a policy set.
@@ -60,11 +66,13 @@ pub(crate) struct Vocabulary {
     care_team: Vec<RestrictedExpression>,
     bools: [RestrictedExpression; 2],
     never: RestrictedExpression,
-    /// The person with no role that any policy names.
-    nobody: Entities,
-    /// The person with one role, for each role that some policy names.
-    by_role: HashMap<String, Entities>,
+    /// The roles that some policy names, in order.
+    roles: Vec<String>,
 }
+
+/// The roles that a person has, as positions among the roles that policies name, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Person(pub(crate) Vec<usize>);
 
 impl Vocabulary {
     /// For policies that name these roles.
@@ -75,7 +83,6 @@ impl Vocabulary {
                 .map(|name| Ok(RestrictedExpression::new_entity_uid(uid(type_name, name)?)))
                 .collect::<Result<Vec<_>, PolicyError>>()
         };
-        let by_role = roles.into_iter().map(|role| person(&[&role]).map(|entities| (role, entities)));
         Ok(Self {
             subject: subject()?,
             actions: uids("Action", ActionKind::ALL.iter().map(|kind| kind.name()))?,
@@ -87,14 +94,13 @@ impl Vocabulary {
             care_team: words("CareTeam", &CARE_TEAM)?,
             bools: [false, true].map(RestrictedExpression::new_bool),
             never: RestrictedExpression::new_long(NEVER_S),
-            nobody: person(&[])?,
-            by_role: by_role.collect::<Result<_, _>>()?,
+            roles: roles.into_iter().collect(),
         })
     }
 
     /// The roles that policies name.
-    pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
-        self.by_role.keys().map(String::as_str)
+    pub(crate) fn roles(&self) -> &[String] {
+        &self.roles
     }
 
     pub(crate) fn action(&self, kind: ActionKind) -> &EntityUid {
@@ -105,19 +111,21 @@ impl Vocabulary {
         &self.sensitivities[sensitivity as usize]
     }
 
-    /// Hands the person with these roles to `ask`. Roles that no policy names cannot matter and are left out.
-    pub(crate) fn with_person<T>(
-        &self,
-        roles: &[RoleName],
-        ask: impl FnOnce(&Entities) -> T,
-    ) -> Result<T, PolicyError> {
-        let mut named: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
-        named.retain(|role| self.by_role.contains_key(*role));
-        match named.as_slice() {
-            [] => Ok(ask(&self.nobody)),
-            [role] => Ok(ask(&self.by_role[*role])),
-            many => Ok(ask(&person(many)?)),
-        }
+    /// Who has these roles. Roles that no policy names cannot matter and are left out.
+    pub(crate) fn person(&self, roles: &[RoleName]) -> Person {
+        let position = |role: &RoleName| self.roles.iter().position(|named| named == role.as_str());
+        let mut held: Vec<usize> = roles.iter().filter_map(position).collect();
+        held.sort_unstable();
+        held.dedup();
+        Person(held)
+    }
+
+    /// The person as Cedar sees them.
+    pub(crate) fn entities(&self, person: &Person) -> Result<Entities, PolicyError> {
+        let parents =
+            person.0.iter().map(|held| uid("Role", &self.roles[*held])).collect::<Result<_, _>>()?;
+        let person = Entity::new_no_attrs(self.subject.clone(), parents);
+        Entities::from_entities([person], None).map_err(|_| PolicyError::Request)
     }
 
     /// The request that asks about a situation, with these of the [`ATTRIBUTES`].
@@ -130,8 +138,8 @@ impl Vocabulary {
         attributes: &[usize],
     ) -> Result<Request, PolicyError> {
         let pairs = attributes.iter().map(|attribute| {
-            let (name, value) = ATTRIBUTES[*attribute];
-            (name.to_owned(), value(self, situation))
+            let (name, reading) = ATTRIBUTES[*attribute];
+            (name.to_owned(), self.value(reading, situation))
         });
         let context = Context::from_pairs(pairs).map_err(|_| PolicyError::Request)?;
         let action = self.action(situation.kind).clone();
@@ -139,15 +147,15 @@ impl Vocabulary {
         Request::new(self.subject.clone(), action, resource, context, None).map_err(|_| PolicyError::Request)
     }
 
-    fn flag(&self, value: bool) -> RestrictedExpression {
-        self.bools[usize::from(value)].clone()
-    }
-
-    fn age(&self, age_s: i64) -> RestrictedExpression {
-        if age_s == NEVER_S {
-            return self.never.clone();
+    fn value(&self, reading: Reading, situation: &Situation) -> RestrictedExpression {
+        match reading {
+            Flag(flag) => self.bools[usize::from(flag(situation))].clone(),
+            Word(word, words) => words(self)[word(situation)].clone(),
+            Number(number) => match number(situation) {
+                NEVER_S => self.never.clone(),
+                number => RestrictedExpression::new_long(number),
+            },
         }
-        RestrictedExpression::new_long(age_s)
     }
 }
 
@@ -181,12 +189,6 @@ const fn care_team(member: Option<bool>) -> usize {
 /// The person of every request. One id for all: a policy that could name a person would be about that person.
 fn subject() -> Result<EntityUid, PolicyError> {
     uid("Subject", "subject")
-}
-
-fn person(roles: &[&str]) -> Result<Entities, PolicyError> {
-    let parents = roles.iter().map(|role| uid("Role", role)).collect::<Result<_, _>>()?;
-    let person = Entity::new_no_attrs(subject()?, parents);
-    Entities::from_entities([person], None).map_err(|_| PolicyError::Request)
 }
 
 fn uids<'a>(

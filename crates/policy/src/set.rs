@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
-use cedar_policy::{Authorizer, Decision, Entities, Policy, Schema, ValidationMode, Validator};
+use cedar_policy::{Authorizer, Decision, Policy, Schema, ValidationMode, Validator};
 use keyward_domain::PolicyId;
 use miette::Diagnostic;
 
 use crate::annotations::Meta;
 use crate::facts::Facts;
-use crate::request::Vocabulary;
+use crate::memo::Memo;
+use crate::request::{Person, Vocabulary};
 use crate::situation::Situation;
-use crate::slice::{Slices, set_of};
+use crate::slice::{Part, Slices, set_of};
 use crate::{PolicyError, Verdict, complexity, ladder};
 
 /// The longest policy text, in bytes.
@@ -38,6 +39,7 @@ pub struct PolicySet {
     metas: Vec<Meta>,
     index: HashMap<cedar_policy::PolicyId, usize>,
     slices: Slices,
+    memo: Memo,
 }
 
 /// The answer to one question.
@@ -51,6 +53,7 @@ pub struct Answer {
 }
 
 /// An answer by position in the set; a failure to evaluate forbids.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ruling {
     pub(crate) permit: bool,
     pub(crate) by: Vec<usize>,
@@ -94,6 +97,7 @@ impl PolicySet {
             index: named.iter().enumerate().map(|(i, policy)| (policy.id().clone(), i)).collect(),
             vocabulary,
             metas,
+            memo: Memo::default(),
         })
     }
 
@@ -104,7 +108,7 @@ impl PolicySet {
 
     /// The roles that some policy names; a person's other roles make no difference.
     pub fn roles(&self) -> BTreeSet<&str> {
-        self.vocabulary.roles().collect()
+        self.vocabulary.roles().iter().map(String::as_str).collect()
     }
 
     /// The ids of all policies, in file order.
@@ -118,17 +122,14 @@ impl PolicySet {
     /// [`PolicyError::Evaluation`] when a policy could not be evaluated; to be taken as forbidden.
     pub fn permits(&self, facts: &Facts) -> Result<Answer, PolicyError> {
         let situation = Situation::from(facts);
-        let ruling = self.vocabulary.with_person(&facts.roles, |person| self.ask(person, &situation))??;
+        let ruling = self.ask(&self.vocabulary.person(&facts.roles), &situation)?;
         Ok(Answer { permit: ruling.permit, policies: self.ids(&ruling.by) })
     }
 
     /// Decides: the facts as they are, then each rung of stronger evidence. Total: what cannot be evaluated
     /// is forbidden, and the verdict names the policy.
     pub fn decide(&self, facts: &Facts) -> Verdict {
-        let situation = Situation::from(facts);
-        let verdict =
-            self.vocabulary.with_person(&facts.roles, |person| ladder::decide(self, person, situation));
-        verdict.unwrap_or_else(|_| ladder::forbidden())
+        ladder::decide(self, &self.vocabulary.person(&facts.roles), Situation::from(facts))
     }
 
     pub(crate) fn meta(&self, policy: usize) -> &Meta {
@@ -140,7 +141,7 @@ impl PolicySet {
     }
 
     /// One question; an error forbids in the name of the policies that failed.
-    pub(crate) fn rule(&self, person: &Entities, situation: &Situation) -> Ruling {
+    pub(crate) fn rule(&self, person: &Person, situation: &Situation) -> Ruling {
         self.ask(person, situation).unwrap_or_else(|error| {
             let failed = |id: &PolicyId| self.metas.iter().position(|meta| meta.id == *id);
             let by = if let PolicyError::Evaluation { id } = &error { failed(id) } else { None };
@@ -148,10 +149,24 @@ impl PolicySet {
         })
     }
 
-    fn ask(&self, person: &Entities, situation: &Situation) -> Result<Ruling, PolicyError> {
+    fn ask(&self, person: &Person, situation: &Situation) -> Result<Ruling, PolicyError> {
         let part = self.slices.of(situation);
+        let question =
+            part.classes.as_ref().and_then(|classes| classes.question(part.number, person, situation));
+        if let Some(ruling) = question.as_ref().and_then(|question| self.memo.get(question)) {
+            return Ok(ruling);
+        }
+        let ruling = self.ask_anew(part, person, situation)?;
+        if let Some(question) = question {
+            self.memo.put(question, ruling.clone());
+        }
+        Ok(ruling)
+    }
+
+    fn ask_anew(&self, part: &Part, person: &Person, situation: &Situation) -> Result<Ruling, PolicyError> {
         let request = self.vocabulary.request(situation, &part.attributes)?;
-        let response = self.authorizer.is_authorized(&request, &part.policies, person);
+        let person = self.vocabulary.entities(person)?;
+        let response = self.authorizer.is_authorized(&request, &part.policies, &person);
         // Cedar skips a policy that fails; here a forbid that could not be evaluated must not be passed over.
         let failed = response.diagnostics().errors().map(|error| match error {
             cedar_policy::AuthorizationError::PolicyEvaluationError(error) => self.index[error.policy_id()],
@@ -260,7 +275,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::facts::{IntegrityFacts, MissingFacts, NonceState};
+    use crate::facts::{IntegrityFacts, MissingFacts, NonceState, PasskeyFact};
     use crate::request::ATTRIBUTES;
     use crate::trigger::Trigger;
 
@@ -317,10 +332,10 @@ mod tests {
         let whole = set_of(name(TELEMEDICINE, &parsed).unwrap().1).unwrap();
         for (facts, situation) in situations() {
             let request = full_request(&set, &situation);
-            let both = set.vocabulary.with_person(&facts.roles, |person| {
-                (set.authorizer.is_authorized(&request, &whole, person), set.ask(person, &situation).unwrap())
-            });
-            let (response, ruling) = both.unwrap();
+            let person = set.vocabulary.person(&facts.roles);
+            let entities = set.vocabulary.entities(&person).unwrap();
+            let response = set.authorizer.is_authorized(&request, &whole, &entities);
+            let ruling = set.ask(&person, &situation).unwrap();
             let mut by: Vec<usize> = response.diagnostics().reason().map(|id| set.index[id]).collect();
             by.sort_unstable();
             assert_eq!(
@@ -329,6 +344,34 @@ mod tests {
                 "{situation:?}"
             );
         }
+    }
+
+    /// Ages around every limit of the shipped policies, and far from them.
+    const AGES: [u64; 14] = [0, 1, 119, 120, 121, 300, 301, 600, 601, 899, 901, 3601, 14_400, 50_000];
+
+    #[test]
+    fn what_was_answered_before_is_what_would_be_answered_now() {
+        let set = PolicySet::default_set();
+        let mut kept = 0;
+        for (at, (mut facts, _)) in situations().into_iter().enumerate() {
+            let age = |salt: usize| AGES[(at * 5 + salt) % AGES.len()];
+            facts.passkey = (at % 3 > 0).then(|| PasskeyFact {
+                age_s: age(0),
+                user_verified: at % 4 > 0,
+                hardware_bound: at % 5 == 0,
+            });
+            facts.claims.password_age_s = (at % 2 > 0).then(|| age(3));
+            facts.claims.badge_age_s = (at % 7 == 0).then(|| age(4));
+            facts.recent_failures = u32::try_from(at % 5).unwrap();
+            facts.device_known = Some(at % 2 == 0);
+            let (person, situation) = (set.vocabulary.person(&facts.roles), Situation::from(&facts));
+            let part = set.slices.of(&situation);
+            let question = part.classes.as_ref().unwrap().question(part.number, &person, &situation);
+            kept += usize::from(set.memo.get(&question.unwrap()).is_some());
+            let fresh = set.ask_anew(part, &person, &situation).unwrap();
+            assert_eq!(set.ask(&person, &situation).unwrap(), fresh, "{situation:?}");
+        }
+        assert!(kept > 500, "the memo was hardly asked: {kept}");
     }
 
     #[test]
@@ -363,8 +406,8 @@ mod tests {
             let text = format!("@id(\"x\") permit (principal, action, resource) when {{ {condition} }};");
             let set = PolicySet::parse(&text).unwrap();
             for (facts, situation) in situations() {
-                let ruling = set.vocabulary.with_person(&facts.roles, |person| set.ask(person, &situation));
-                assert!(ruling.unwrap().is_ok(), "{condition}: no attribute is missing");
+                let ruling = set.ask(&set.vocabulary.person(&facts.roles), &situation);
+                assert!(ruling.is_ok(), "{condition}: no attribute is missing");
             }
         }
     }

@@ -9,6 +9,7 @@ use keyward_domain::{ActionKind, Sensitivity};
 use serde_json::Value;
 
 use crate::PolicyError;
+use crate::memo::Classes;
 use crate::request::{ATTRIBUTES, Vocabulary};
 use crate::situation::Situation;
 use crate::trigger::Trigger;
@@ -32,11 +33,16 @@ pub(crate) struct Part {
     pub(crate) policies: PolicySet,
     /// Positions in [`ATTRIBUTES`].
     pub(crate) attributes: Vec<usize>,
+    /// Unique among the parts of all slices.
+    pub(crate) number: u16,
+    /// How questions to these policies are told apart; `None` when their answers cannot be kept.
+    pub(crate) classes: Option<Classes>,
 }
 
 /// A policy, and what was read from its condition.
 struct Read<'a> {
     policy: &'a Policy,
+    json: Value,
     trigger: Option<Trigger>,
     mentioned: BTreeSet<String>,
 }
@@ -45,10 +51,10 @@ impl Slices {
     pub(crate) fn new(vocabulary: &Vocabulary, policies: &[Policy]) -> Result<Self, PolicyError> {
         let read = policies.iter().map(Read::new).collect::<Result<Vec<_>, _>>()?;
         let pairs = ActionKind::ALL.iter().flat_map(|kind| Sensitivity::ALL.iter().map(move |s| (*kind, *s)));
-        let slices = pairs.map(|(kind, sensitivity)| {
+        let slices = pairs.zip(0..).map(|((kind, sensitivity), number)| {
             let (action, resource) = (vocabulary.action(kind), vocabulary.sensitivity(sensitivity));
             let covering: Vec<&Read> = read.iter().filter(|r| covers(r.policy, action, resource)).collect();
-            Slice::new(&covering)
+            Slice::new(&covering, 2 * number)
         });
         slices.collect::<Result<_, _>>().map(Self)
     }
@@ -62,22 +68,23 @@ impl Slices {
 }
 
 impl Slice {
-    fn new(policies: &[&Read]) -> Result<Self, PolicyError> {
+    fn new(policies: &[&Read], number: u16) -> Result<Self, PolicyError> {
         let calm: Vec<&Read> = policies.iter().copied().filter(|read| read.trigger.is_none()).collect();
         Ok(Self {
-            all: Part::new(policies)?,
-            calm: Part::new(&calm)?,
+            all: Part::new(policies, number)?,
+            calm: Part::new(&calm, number + 1)?,
             triggers: policies.iter().filter_map(|read| read.trigger).collect(),
         })
     }
 }
 
 impl Part {
-    fn new(policies: &[&Read]) -> Result<Self, PolicyError> {
+    fn new(policies: &[&Read], number: u16) -> Result<Self, PolicyError> {
         let mentioned = |name| policies.iter().any(|read| read.mentioned.contains(name));
-        let attributes = (0..ATTRIBUTES.len()).filter(|i| mentioned(ATTRIBUTES[*i].0)).collect();
+        let attributes: Vec<usize> = (0..ATTRIBUTES.len()).filter(|i| mentioned(ATTRIBUTES[*i].0)).collect();
+        let classes = Classes::of(policies.iter().map(|read| &read.json), &attributes);
         let policies = set_of(policies.iter().map(|read| read.policy.clone()))?;
-        Ok(Self { policies, attributes })
+        Ok(Self { policies, attributes, number, classes })
     }
 }
 
@@ -86,7 +93,7 @@ impl<'a> Read<'a> {
         let json = policy.to_json().map_err(|_| PolicyError::Request)?;
         let mut mentioned = BTreeSet::new();
         mention(&json, &mut mentioned);
-        Ok(Self { policy, trigger: Trigger::of(&json), mentioned })
+        Ok(Self { policy, trigger: Trigger::of(&json), mentioned, json })
     }
 }
 
