@@ -140,7 +140,7 @@ impl Engine {
             session::open(&person.hot_key, &a.who, "session", a.session.as_str(), sealed)
         });
         Read {
-            marks: Marks::of(&self.keys, &a.who, &a.device, &a.client),
+            marks: self.marker.marks(&a.who, &a.device, &a.client),
             person,
             hot,
             session: session.unwrap_or_default(),
@@ -199,7 +199,7 @@ impl Engine {
         let a = &case.assessment;
         let Some(nonce) = &a.telemetry.nonce else { return NonceState::Missing };
         let ttl = self.settings.nonce_ttl;
-        if !nonce::is_fresh(&self.keys, nonce, &a.who.tenant, &a.session, now, ttl) {
+        if !nonce::is_fresh(&self.nonces, nonce, &a.who.tenant, &a.session, now, ttl) {
             return NonceState::Stale;
         }
         match &read.hot {

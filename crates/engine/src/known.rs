@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use keyward_domain::{ClientContext, Device, SubjectKey, Timestamp};
-use keyward_seal::KeyRing;
+use keyward_seal::{KeyRing, MacKey};
 use serde::{Deserialize, Serialize};
 
 /// The document that holds them.
@@ -34,17 +34,26 @@ pub(crate) struct Marks {
     network: Option<[u8; 8]>,
 }
 
-impl Marks {
+/// Makes marks.
+pub(crate) struct Marker {
+    device: MacKey,
+    network: MacKey,
+}
+
+impl Marker {
+    pub(crate) fn new(keys: &KeyRing) -> Self {
+        Self { device: keys.mac_key("known-device"), network: keys.mac_key("known-network") }
+    }
+
     /// Marks a device and a network for one person.
-    pub(crate) fn of(keys: &KeyRing, who: &SubjectKey, device: &Device, client: &ClientContext) -> Self {
-        let mark = |purpose: &'static str, value: &[u8]| {
-            let parts = [who.tenant.as_str().as_bytes(), who.subject.as_str().as_bytes(), value];
-            let mac = keys.mac(purpose, &parts);
+    pub(crate) fn marks(&self, who: &SubjectKey, device: &Device, client: &ClientContext) -> Marks {
+        let mark = |key: &MacKey, value: &[u8]| {
+            let mac = key.mac(&[who.tenant.as_str().as_bytes(), who.subject.as_str().as_bytes(), value]);
             std::array::from_fn(|i| mac[i])
         };
-        Self {
-            device: device.id.as_ref().map(|id| mark("known-device", id.as_str().as_bytes())),
-            network: client.ip.map(|ip| mark("known-network", &prefix(ip))),
+        Marks {
+            device: device.id.as_ref().map(|id| mark(&self.device, id.as_str().as_bytes())),
+            network: client.ip.map(|ip| mark(&self.network, &prefix(ip))),
         }
     }
 }

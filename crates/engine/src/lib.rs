@@ -29,7 +29,7 @@ use arc_swap::ArcSwap;
 use keyward_domain::{Clock, Entropy, SessionId, TenantId};
 use keyward_passkeys::Passkeys;
 use keyward_policy::PolicySet;
-use keyward_seal::KeyRing;
+use keyward_seal::{KeyRing, MacKey};
 use keyward_store::{DurableStore, HotStore};
 use tokio::sync::Semaphore;
 
@@ -70,6 +70,9 @@ pub struct Engine {
     passkeys: Arc<Passkeys>,
     policy: ArcSwap<PolicySet>,
     keys: Arc<KeyRing>,
+    nonces: MacKey,
+    handles: MacKey,
+    marker: known::Marker,
     signer: TokenSigner,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -111,6 +114,9 @@ impl Engine {
             hot: parts.hot,
             passkeys: Arc::new(parts.passkeys),
             policy: ArcSwap::from_pointee(parts.policy),
+            nonces: keys.mac_key(nonce::PURPOSE),
+            handles: keys.mac_key("user-handle"),
+            marker: known::Marker::new(&keys),
             keys,
             signer: parts.signer,
             clock: parts.clock,
@@ -125,7 +131,7 @@ impl Engine {
 
     /// A nonce for telemetry, good for one assessment in one session. Costs no store access.
     pub fn issue_nonce(&self, tenant: &TenantId, session: &SessionId) -> IssuedNonce {
-        nonce::issue(&self.keys, &*self.entropy, tenant, session, self.clock.now(), self.settings.nonce_ttl)
+        nonce::issue(&self.nonces, &*self.entropy, tenant, session, self.clock.now(), self.settings.nonce_ttl)
     }
 
     /// The public keys of decision tokens, as a JSON Web Key Set.

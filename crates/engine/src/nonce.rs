@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keyward_domain::{Entropy, SessionId, TelemetryNonce, TenantId, Timestamp};
-use keyward_seal::KeyRing;
+use keyward_seal::MacKey;
 
 use crate::IssuedNonce;
 
-const PURPOSE: &str = "telemetry-nonce";
+/// What the key of nonces is for.
+pub(crate) const PURPOSE: &str = "telemetry-nonce";
 const RANDOM: usize = 12;
 const BODY: usize = 8 + RANDOM;
 const MAC: usize = 16;
 
 /// Issues a nonce that is good for `ttl` in one session.
 pub(crate) fn issue(
-    keys: &KeyRing,
+    key: &MacKey,
     entropy: &dyn Entropy,
     tenant: &TenantId,
     session: &SessionId,
@@ -26,7 +27,7 @@ pub(crate) fn issue(
     let mut bytes = [0; BODY + MAC];
     bytes[..8].copy_from_slice(&now.micros.to_be_bytes());
     entropy.fill(&mut bytes[8..BODY]);
-    let mac = keys.mac(PURPOSE, &[tenant.as_str().as_bytes(), session.as_str().as_bytes(), &bytes[..BODY]]);
+    let mac = key.mac(&[tenant.as_str().as_bytes(), session.as_str().as_bytes(), &bytes[..BODY]]);
     bytes[BODY..].copy_from_slice(&mac[..MAC]);
     let text = URL_SAFE_NO_PAD.encode(bytes);
     let nonce = TelemetryNonce::parse(text).expect("base64url of 36 bytes is 48 visible ASCII characters");
@@ -35,7 +36,7 @@ pub(crate) fn issue(
 
 /// Whether a nonce is ours, of this session, and not too old.
 pub(crate) fn is_fresh(
-    keys: &KeyRing,
+    key: &MacKey,
     nonce: &TelemetryNonce,
     tenant: &TenantId,
     session: &SessionId,
@@ -50,7 +51,5 @@ pub(crate) fn is_fresh(
     micros.copy_from_slice(&bytes[..8]);
     let issued = Timestamp { micros: i64::from_be_bytes(micros) };
     let parts = [tenant.as_str().as_bytes(), session.as_str().as_bytes(), &bytes[..BODY]];
-    let expected = keys.mac(PURPOSE, &parts);
-    let ours = aws_lc_rs::constant_time::verify_slices_are_equal(&expected[..MAC], &bytes[BODY..]).is_ok();
-    ours && now.since(issued) <= ttl
+    key.verify(&parts, &bytes[BODY..]) && now.since(issued) <= ttl
 }

@@ -236,7 +236,7 @@ impl Engine {
     /// The WebAuthn user handle: opaque to others, the same for all passkeys of a person (WebAuthn Level 3 §14.6.1).
     fn user_handle(&self, who: &SubjectKey) -> [u8; 16] {
         let parts = [who.tenant.as_str().as_bytes(), who.subject.as_str().as_bytes()];
-        let mac = self.keys.mac("user-handle", &parts);
+        let mac = self.handles.mac(&parts);
         std::array::from_fn(|i| mac[i])
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyward_domain::{Entropy, SubjectKey};
@@ -11,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::data_key::KEY_BYTES;
 use crate::root::{Root, Secret};
-use crate::{Bound, DataKey, SealError};
+use crate::{Bound, DataKey, MacKey, SealError};
 
 /// Key id of a subject's data key within what it seals: there is one alone.
 const SUBJECT_KEY_ID: u32 = 0;
@@ -137,17 +136,9 @@ impl KeyRing {
         self.derived(&[b"subject", purpose.as_bytes(), tenant, subject])
     }
 
-    /// HMAC-SHA-256 over the parts (in order, with their lengths) under the current key, for one purpose.
-    pub fn mac(&self, purpose: &'static str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = [0; 32];
-        mac.copy_from_slice(self.roots[0].mac(purpose, parts).as_ref());
-        mac
-    }
-
-    /// Whether some key of the ring gave this [`KeyRing::mac`]. The comparison takes the same time wherever
-    /// they differ.
-    pub fn verify_mac(&self, purpose: &'static str, parts: &[&[u8]], mac: &[u8]) -> bool {
-        self.roots.iter().any(|root| verify_slices_are_equal(root.mac(purpose, parts).as_ref(), mac).is_ok())
+    /// A key that authenticates for one purpose: page tokens, nonces and the like.
+    pub fn mac_key(&self, purpose: &'static str) -> MacKey {
+        MacKey::new(self.roots.iter().map(|root| root.mac_key(purpose)))
     }
 
     fn derived(&self, what: &[&[u8]]) -> DataKey {

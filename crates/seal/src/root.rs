@@ -30,9 +30,8 @@ impl Root {
         derived
     }
 
-    /// HMAC-SHA-256 over the parts, under a key for this purpose alone.
-    pub(crate) fn mac(&self, purpose: &str, parts: &[&[u8]]) -> hmac::Tag {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.derive(&[b"mac", purpose.as_bytes()]).as_slice());
-        hmac::sign(&key, &encode(parts))
+    /// The key of HMAC-SHA-256 for this purpose alone.
+    pub(crate) fn mac_key(&self, purpose: &str) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(&[b"mac", purpose.as_bytes()]).as_slice())
     }
 }

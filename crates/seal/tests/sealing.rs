@@ -145,9 +145,9 @@ fn rotation_opens_the_old_and_seals_with_the_new() {
     assert_eq!(old.unwrap(&mary, &rewrapped).err(), Some(SealError::UnknownKey { id: 2 }));
     assert_eq!(new.unwrap(&mary, &rewrapped).unwrap().open(&bound, &sealed), Ok(b"kept".to_vec()));
 
-    let mac = old.mac("page", &[b"a", b"b"]);
-    assert!(new.verify_mac("page", &[b"a", b"b"], &mac));
-    assert!(!old.verify_mac("page", &[b"a", b"b"], &new.mac("page", &[b"a", b"b"])));
+    let (old, new) = (old.mac_key("page"), new.mac_key("page"));
+    assert!(new.verify(&[b"a", b"b"], &old.mac(&[b"a", b"b"])));
+    assert!(!old.verify(&[b"a", b"b"], &new.mac(&[b"a", b"b"])));
 }
 
 #[test]
@@ -165,11 +165,15 @@ fn derived_keys_differ_by_purpose_and_subject() {
 #[test]
 fn a_mac_counts_purpose_and_the_borders_of_parts() {
     let ring = KeyRing::generate(&Seeded::new(8));
-    let mac = ring.mac("page", &[b"ab", b"c"]);
-    assert!(ring.verify_mac("page", &[b"ab", b"c"], &mac));
-    assert!(!ring.verify_mac("page", &[b"a", b"bc"], &mac));
-    assert!(!ring.verify_mac("token", &[b"ab", b"c"], &mac));
-    assert!(!ring.verify_mac("page", &[b"ab", b"c"], &mac[..31]));
+    let page = ring.mac_key("page");
+    let mac = page.mac(&[b"ab", b"c"]);
+    assert!(page.verify(&[b"ab", b"c"], &mac));
+    assert!(page.verify(&[b"ab", b"c"], &mac[..16]));
+    assert!(!page.verify(&[b"a", b"bc"], &mac));
+    assert!(!ring.mac_key("token").verify(&[b"ab", b"c"], &mac));
+    for odd in [&mac[..15], &[], &[mac.as_slice(), &[0]].concat()] {
+        assert!(!page.verify(&[b"ab", b"c"], odd));
+    }
 }
 
 #[test]
