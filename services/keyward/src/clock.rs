@@ -1,8 +1,10 @@
 //! The one place where time and randomness enter the program.
 
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyward_domain::{Clock, Entropy, Timestamp};
+use zeroize::{Zeroize, Zeroizing};
 
 /// The wall clock of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,14 +24,50 @@ pub fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp { micros: i64::try_from(micros).unwrap_or(i64::MAX) }
 }
 
-/// The cryptographic random source of aws-lc.
+/// The cryptographic random source of aws-lc, drawn from by the block: an assessment takes a handful of short draws, and
+/// each draw of its own costs as much as a block.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
+/// Bytes drawn at once, a thread.
+const BLOCK: usize = 1024;
+
+/// Random bytes of one thread that nobody was given yet; those that were are gone from it. This program never forks, which
+/// would give two processes the same block.
+struct Block {
+    bytes: Zeroizing<[u8; BLOCK]>,
+    left: usize,
+}
+
+thread_local! {
+    static DRAWN: RefCell<Block> = RefCell::new(Block { bytes: Zeroizing::new([0; BLOCK]), left: 0 });
+}
+
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).expect("aws-lc aborts rather than give no randomness");
+        if bytes.len() > BLOCK {
+            draw(bytes);
+        } else {
+            DRAWN.with_borrow_mut(|block| block.give(bytes));
+        }
     }
+}
+
+impl Block {
+    fn give(&mut self, bytes: &mut [u8]) {
+        if self.left < bytes.len() {
+            draw(self.bytes.as_mut_slice());
+            self.left = BLOCK;
+        }
+        let given = &mut self.bytes[self.left - bytes.len()..self.left];
+        bytes.copy_from_slice(given);
+        given.zeroize();
+        self.left -= bytes.len();
+    }
+}
+
+fn draw(bytes: &mut [u8]) {
+    aws_lc_rs::rand::fill(bytes).expect("aws-lc aborts rather than give no randomness");
 }
 
 #[cfg(test)]
@@ -47,5 +85,19 @@ mod tests {
         SystemEntropy.fill(&mut a);
         SystemEntropy.fill(&mut b);
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn no_byte_of_a_block_is_given_twice_or_left_behind() {
+        let mut drawn = std::collections::HashSet::new();
+        for _ in 0..4 * BLOCK / 16 {
+            let mut sixteen = [0; 16];
+            SystemEntropy.fill(&mut sixteen);
+            assert!(drawn.insert(sixteen));
+        }
+        DRAWN.with_borrow(|block| assert!(block.bytes[block.left..].iter().all(|byte| *byte == 0)));
+        let mut long = vec![0; BLOCK + 1];
+        SystemEntropy.fill(&mut long);
+        assert!(long[BLOCK - 16..].iter().any(|byte| *byte != 0));
     }
 }
