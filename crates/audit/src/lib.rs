@@ -4,6 +4,7 @@
 mod leaf;
 mod record;
 mod replay;
+mod signals;
 
 pub use leaf::{Leaf, SALT_BYTES};
 pub use record::{DecisionRecord, Event, PasskeyChange, ProfileChange, Record, RecordError};

@@ -9,6 +9,8 @@ use keyward_domain::{
 use keyward_policy::Facts;
 use serde::{Deserialize, Serialize};
 
+use crate::signals;
+
 /// Why a record could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -100,7 +102,7 @@ pub enum ProfileChange {
     },
 }
 
-/// A decision with everything that it was made from.
+/// A decision with everything that it was made from. Written down, what is absent is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRecord {
@@ -117,21 +119,28 @@ pub struct DecisionRecord {
     /// The answer.
     pub outcome: Outcome,
     /// What would have been enough, with STEP_UP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     /// The policies that decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PolicyId>,
     /// Why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
     /// What the caller must do besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obligations: Vec<Obligation>,
     /// What every signal said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "signals")]
     pub signals: Vec<Signal>,
     /// What they added up to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,
     /// What was proven.
     pub assurance: Assurance,
     /// How long the answer was good for.
     pub valid_for: Duration,
     /// The justification of emergency access, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The facts of one assessment. The audit record carries them, so that the decision can be replayed.
 ///
-/// No behaviour is in here beyond the band that it was found to lie in.
+/// No behaviour is in here beyond the band that it was found to lie in. Written down, what is absent is as it is when
+/// nothing was found: none, false, zero, or a nonce that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
@@ -18,30 +19,42 @@ pub struct Facts {
     /// The class of the device.
     pub device_class: DeviceClass,
     /// Whether the device was seen with this person; `None`: not known because the store could not be asked.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub device_known: Option<bool>,
     /// Whether the network was seen with this person; `None`: not known because the store could not be asked.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub network_known: Option<bool>,
     /// The newest passkey assertion that verified.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub passkey: Option<PasskeyFact>,
     /// What the caller verified itself.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub claims: ClaimAges,
     /// What behaviour alone says; `None`: it has no say.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub behaviour: Option<Band>,
     /// How much the typing model knows.
     pub maturity: Maturity,
     /// Whether the telemetry can be believed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub integrity: IntegrityFacts,
     /// What the passkey that was shown last says of its authenticator.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub authenticator: AuthenticatorFacts,
     /// Failed attempts just before this one.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub recent_failures: u32,
     /// Whether there were too many attempts in a short time.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub attempts_limited: bool,
     /// Whether records are accessed above the tenant's ceilings.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub record_access_burst: bool,
     /// What could not be asked.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub missing: MissingFacts,
     /// Whether a justification for emergency access was given and a fresh passkey shown.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub break_glass: bool,
 }
 
@@ -87,10 +100,13 @@ pub struct PasskeyFact {
 #[serde(deny_unknown_fields)]
 pub struct ClaimAges {
     /// A password.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub password_age_s: Option<u64>,
     /// A badge held to a reader.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub badge_age_s: Option<u64>,
     /// Single sign-on by the tenant's identity provider.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sso_age_s: Option<u64>,
 }
 
@@ -99,10 +115,13 @@ pub struct ClaimAges {
 #[serde(deny_unknown_fields)]
 pub struct IntegrityFacts {
     /// It equals an earlier sample too closely to be typed anew.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub replayed: bool,
     /// It looks generated.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub machine_like: bool,
     /// What became of its nonce.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub nonce: NonceState,
 }
 
@@ -128,8 +147,10 @@ pub enum NonceState {
 #[serde(deny_unknown_fields)]
 pub struct AuthenticatorFacts {
     /// The signature counter went backwards: the authenticator may have been cloned.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub counter_regressed: bool,
     /// The backup state changed since it was last used.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub backup_changed: bool,
 }
 
@@ -138,7 +159,14 @@ pub struct AuthenticatorFacts {
 #[serde(deny_unknown_fields)]
 pub struct MissingFacts {
     /// Session state: known devices, attempts, nonces.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub hot_store: bool,
     /// The person's typing model.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub model: bool,
+}
+
+/// What goes without saying in a record. INVARIANT: no default of these types ever changes its meaning.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
