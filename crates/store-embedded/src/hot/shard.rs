@@ -1,9 +1,7 @@
 //! One shard: the state of the subjects and ceremonies that hash to it.
 
 use std::borrow::Borrow;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,20 +16,23 @@ const ENTRIES_A_WRITE: usize = 4;
 
 type CeremonyKey = (TenantId, CeremonyId);
 
+/// What grows with traffic lies in trees: a hash table or a heap that doubles moves all that it holds, and for that time
+/// nobody of the shard is answered.
+///
 /// INVARIANT: every entry has an item in `expiries` that is due no later than the entry itself, so that each entry is
 /// found when its time comes, and the room of `expiries` bounds the number of entries.
 pub(super) struct Shard {
     subjects: HashMap<Arc<SubjectKey>, Subject>,
-    ceremonies: HashMap<CeremonyKey, Kept<Vec<u8>>>,
+    ceremonies: BTreeMap<CeremonyKey, Kept<Vec<u8>>>,
     expiries: Expiries,
 }
 
 /// What is kept of one subject.
 #[derive(Default)]
 struct Subject {
-    sessions: HashMap<SessionId, Kept<(u64, Vec<u8>)>>,
-    replies: HashMap<RequestId, Kept<Vec<u8>>>,
-    nonces: HashMap<TelemetryNonce, Kept<()>>,
+    sessions: BTreeMap<SessionId, Kept<(u64, Vec<u8>)>>,
+    replies: BTreeMap<RequestId, Kept<Vec<u8>>>,
+    nonces: BTreeMap<TelemetryNonce, Kept<()>>,
     attempts: Option<Kept<u32>>,
 }
 
@@ -81,34 +82,35 @@ impl Room {
 
 /// What is due when, counted in the room that all shards share.
 struct Expiries {
-    heap: BinaryHeap<Reverse<Expiry>>,
+    queue: BTreeSet<Expiry>,
     room: Arc<Room>,
 }
 
 impl Expiries {
     fn push(&mut self, expiry: Expiry) {
-        self.room.held.fetch_add(1, Ordering::Relaxed);
-        self.heap.push(Reverse(expiry));
+        if self.queue.insert(expiry) {
+            self.room.held.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Takes out what is due first, if it is due.
     fn pop_due(&mut self, now: i64) -> Option<Expiry> {
-        if self.heap.peek()?.0.at > now {
+        if self.queue.first()?.at > now {
             return None;
         }
         self.room.held.fetch_sub(1, Ordering::Relaxed);
-        self.heap.pop().map(|Reverse(due)| due)
+        self.queue.pop_first()
     }
 }
 
 impl Shard {
     pub(super) fn new(room: Arc<Room>) -> Self {
-        let expiries = Expiries { heap: BinaryHeap::new(), room };
-        Self { subjects: HashMap::new(), ceremonies: HashMap::new(), expiries }
+        let expiries = Expiries { queue: BTreeSet::new(), room };
+        Self { subjects: HashMap::new(), ceremonies: BTreeMap::new(), expiries }
     }
 
     pub(super) fn entries(&self) -> usize {
-        self.expiries.heap.len()
+        self.expiries.queue.len()
     }
 
     pub(super) fn read(&self, what: &HotRead, now: i64) -> HotView {
@@ -279,15 +281,15 @@ impl Subject {
     }
 }
 
-fn live<'m, K, Q, T>(map: &'m HashMap<K, Kept<T>>, key: &Q, now: i64) -> Option<&'m T>
+fn live<'m, K, Q, T>(map: &'m BTreeMap<K, Kept<T>>, key: &Q, now: i64) -> Option<&'m T>
 where
-    K: Borrow<Q> + Hash + Eq,
-    Q: Hash + Eq,
+    K: Borrow<Q> + Ord,
+    Q: Ord,
 {
     map.get(key).filter(|kept| kept.until > now).map(|kept| &kept.value)
 }
 
-fn remove_due<K: Hash + Eq, T>(map: &mut HashMap<K, Kept<T>>, key: &K, now: i64) -> Option<i64> {
+fn remove_due<K: Ord, T>(map: &mut BTreeMap<K, Kept<T>>, key: &K, now: i64) -> Option<i64> {
     let until = map.get(key)?.until;
     if until > now {
         return Some(until);
