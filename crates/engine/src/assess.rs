@@ -19,7 +19,7 @@ use crate::known::Marks;
 use crate::observe::Observed;
 use crate::people::Person;
 use crate::profiles::{self, Lookup};
-use crate::session::{self, LastDecision, Reply, SessionState};
+use crate::session::{self, LastDecision, Reply, ReplyTo, SessionState};
 use crate::{Engine, EngineError, Stage, nonce};
 
 /// How often an assessment is made again because another one of the same session came between its read and its write.
@@ -256,7 +256,7 @@ impl Engine {
                 at: decision.at,
             }),
         };
-        let reply = Reply { fingerprint: case.fingerprint, decision: Some(decision.clone()) };
+        let reply = ReplyTo { fingerprint: case.fingerprint, decision: Some(decision) };
         let spend = a.telemetry.nonce.clone().filter(|_| case.nonce.is_none());
         Ok(HotWrite {
             who: a.who.clone(),

@@ -13,7 +13,7 @@ use crate::assertions::rejected;
 use crate::assess::step_up_request;
 use crate::ceremonies::{Ceremony, Purpose};
 use crate::people::{durable, hot};
-use crate::session::{self, Reply, SessionState};
+use crate::session::{self, ReplyTo, SessionState};
 use crate::{Authenticated, BegunCeremony, Engine, EngineError, NewPasskey, PasskeyInfo, PasskeyResponse};
 
 impl Engine {
@@ -204,7 +204,7 @@ impl Engine {
             None => (0, None),
         };
         let state = SessionState { passkey: Some(proof), ..state.unwrap_or_default() };
-        let reply = Reply { fingerprint: [0; 32], decision: None };
+        let reply = ReplyTo { fingerprint: [0; 32], decision: None };
         let entropy = &*self.entropy;
         let write = HotWrite {
             who: who.clone(),

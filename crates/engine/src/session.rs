@@ -38,9 +38,16 @@ pub(crate) struct Reply {
     pub decision: Option<Decision>,
 }
 
+/// A [`Reply`] about to be written.
+#[derive(Serialize)]
+pub(crate) struct ReplyTo<'a> {
+    pub fingerprint: [u8; 32],
+    pub decision: Option<&'a Decision>,
+}
+
 /// The form of hot values, which is part of what they are bound to. Raise it when a type below changes: values of another
 /// form then do not open, and count as lost, rather than being read wrong.
-const FORM: u64 = 1;
+const FORM: u64 = 2;
 
 /// Seals a hot value.
 pub(crate) fn seal<T: Serialize>(
@@ -77,8 +84,8 @@ pub(crate) fn fingerprint(a: &Assessment, telemetry: &TelemetryHash) -> Result<[
         (&a.who, &a.roles, &a.session, &a.device, &a.action),
         (&a.client, &a.claims, telemetry, &a.assertion, &a.break_glass),
     );
-    let json = serde_json::to_vec(&parts).map_err(|e| EngineError::Internal(e.to_string()))?;
+    let bytes = postcard::to_stdvec(&parts).map_err(|e| EngineError::Internal(e.to_string()))?;
     let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, &json).as_ref());
+    out.copy_from_slice(digest(&SHA256, &bytes).as_ref());
     Ok(out)
 }
