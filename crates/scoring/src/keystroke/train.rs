@@ -72,7 +72,7 @@ fn svm_parts(shape: Shape, window: &[&[f32]]) -> Result<Parts, TrainError> {
     let machine = OneClass::train(&kernel, NU)?;
     let total = NU * window.len() as f64;
     let left_out: Vec<f64> =
-        svm::leave_one_out(&kernel, &machine, NU)?.iter().map(|sum| -(sum / total).ln()).collect();
+        svm::leave_one_out(&kernel, &machine)?.iter().map(|sum| -(sum / total).ln()).collect();
     let (median, spread) = robust(&left_out);
     Ok(Parts {
         shape,
