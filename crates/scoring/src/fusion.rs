@@ -41,15 +41,43 @@ pub fn behaviour_band(signals: &[Signal]) -> Option<Band> {
     evidence(signals.iter().filter(says)).map(band)
 }
 
+/// Where the bands begin, in nats of evidence above the prior.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Where MEDIUM begins.
+    pub medium: f32,
+    /// Where HIGH begins; not below `medium`.
+    pub high: f32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { medium: MEDIUM_LLR, high: HIGH_LLR }
+    }
+}
+
 /// The band of so much evidence above the prior, in nats.
 pub fn band(evidence: f32) -> Band {
-    if evidence >= HIGH_LLR {
+    band_within(evidence, Limits::default())
+}
+
+/// The same within a person's own limits (`friction`).
+pub fn band_within(evidence: f32, limits: Limits) -> Band {
+    if evidence >= limits.high || evidence.is_nan() {
         Band::High
-    } else if evidence >= MEDIUM_LLR {
+    } else if evidence >= limits.medium {
         Band::Medium
     } else {
         Band::Low
     }
+}
+
+/// Evidence of consecutive logins of one session's hands, each in nats: n logins count for √n, as n fields
+/// do, because mistakes about a person last. `None` without any.
+pub fn over_logins(llrs: &[f32]) -> Option<f32> {
+    let bounded = |llr: &f32| if llr.is_nan() { MAX_LLR } else { llr.clamp(-MAX_LLR, MAX_LLR) };
+    let sum: f32 = llrs.iter().map(bounded).sum();
+    (!llrs.is_empty()).then(|| sum / (llrs.len() as f32).sqrt())
 }
 
 /// INVARIANT: a model that is still learning has no say.

@@ -4,6 +4,7 @@
 pub mod authenticator;
 pub mod context;
 pub mod evaluation;
+pub mod friction;
 pub mod fusion;
 pub mod integrity;
 mod keystroke;
