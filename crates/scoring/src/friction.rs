@@ -36,7 +36,7 @@ pub const MAX_OFFSET: f32 = 2.0;
 /// How far a limit may move down, in nats.
 pub const MIN_OFFSET: f32 = -1.5;
 /// How far a limit moves up at a false alarm, in nats.
-const STEP: f32 = 0.3;
+const STEP: f32 = 0.5;
 /// HIGH stays at least this far above MEDIUM, in nats.
 const MIN_GAP: f32 = 0.5;
 

@@ -190,6 +190,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_solution_is_rejected() {
+        let (kernel, nu) = (kernel(20, 1.0), 0.5);
+        let good = OneClass::train(&kernel, nu).unwrap();
+        assert!(good.solves(&kernel, nu));
+        let with = |change: &dyn Fn(&mut OneClass)| {
+            let mut machine = good.clone();
+            change(&mut machine);
+            machine.solves(&kernel, nu)
+        };
+        for rho in [f64::NAN, f64::INFINITY, 0.0, -1.0] {
+            assert!(!with(&|m| m.rho = rho), "a limit of {rho} lets in what is far from every row");
+        }
+        for alpha in [f64::NAN, -0.5, 2.0] {
+            assert!(!with(&|m| m.alpha[3] = alpha), "{alpha}");
+        }
+        assert!(!with(&|m| m.alpha.iter_mut().for_each(|a| *a *= 0.99)), "weights add up to nu·n");
+        assert!(!with(&|m| m.alpha.truncate(19)));
+    }
+
+    #[test]
+    fn weights_of_other_rows_do_not_pass_for_the_solvers() {
+        let (kernel, nu) = (kernel(20, 1.0), 0.5);
+        let map = kernel_map(&kernel).unwrap();
+        let fitted = fit(&map, nu).unwrap();
+        let mut ours = OneClass { alpha: fitted.alpha.clone(), rho: fitted.rho };
+        assert!(ours.agrees(&kernel, &map, &fitted), "within 1e-5 on every training row");
+        ours.alpha.rotate_left(1);
+        assert!(!ours.agrees(&kernel, &map, &fitted));
+    }
+
+    #[test]
     fn nu_bounds_the_share_of_rows_outside() {
         let kernel = kernel(50, 1.0);
         let machine = OneClass::train(&kernel, 0.2).unwrap();
@@ -253,8 +284,9 @@ mod tests {
     fn leaving_one_out_equals_training_without_it() {
         for (full, nu) in [(kernel(30, 0.3), 0.2), (kernel(30, 3.0), 0.5), (kernel(30, 0.01), 0.9)] {
             let machine = OneClass::train(&full, nu).unwrap();
-            let sums = leave_one_out(&full, &machine).unwrap();
-            for (i, sum) in sums.iter().enumerate() {
+            let left_out = leave_one_out(&full, &machine).unwrap();
+            for (i, weights) in left_out.iter().enumerate() {
+                let sum: f64 = weights.iter().zip(full.row(i)).map(|(a, k)| a * k).sum();
                 let others: Vec<usize> = (0..30).filter(|j| *j != i).collect();
                 let smaller = full.select(Axis(0), &others).select(Axis(1), &others);
                 let without = OneClass::train(&smaller, nu * 30.0 / 29.0).unwrap();

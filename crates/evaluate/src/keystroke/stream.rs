@@ -26,8 +26,10 @@ const IMPOSTOR_SAMPLES: usize = 5;
 const PROBE_EVERY: usize = 5;
 /// The samples that the product keeps (`keyward_store::KEPT_SAMPLES`).
 const KEPT: usize = 200;
-/// Logins over which an observed false-alarm rate is taken.
-const RATE_LOGINS: usize = 50;
+/// Logins over which the worst user's false-alarm rate is taken.
+const RATE_LOGINS: usize = 100;
+/// Logins over which it is asked whether a user is above three times the promise now.
+const NOW_LOGINS: usize = 20;
 
 /// What the stream is told.
 #[derive(Debug, Clone, Args)]
@@ -341,7 +343,8 @@ struct Calibration {
     high_ratio: f64,
     /// The most that any user saw over [`RATE_LOGINS`] consecutive ones.
     worst_ratio: f64,
-    /// The most consecutive logins of a user at which the rate of the last [`RATE_LOGINS`] was above three times the promise.
+    /// The most consecutive logins of a user at which the rate of the last [`NOW_LOGINS`] was above
+    /// three times the promise.
     longest: f64,
 }
 
@@ -352,16 +355,17 @@ impl Calibration {
         for life in lives {
             let counts = |l: &&Login| l.at + 1 >= options.from && l.maturity == Maturity::Mature;
             let bands: Vec<Band> = life.genuine.iter().filter(counts).map(|l| l.band).collect();
-            if bands.len() < RATE_LOGINS {
+            if bands.len() < NOW_LOGINS {
                 continue;
             }
             medium.push(share(bands.iter(), |b| *b >= Band::Medium));
             high.push(share(bands.iter(), |b| *b >= Band::High));
             let mut run = 0;
-            for window in bands.windows(RATE_LOGINS) {
-                let ratio = share(window.iter(), |b| *b >= Band::Medium) / promised;
-                run = if ratio > 3.0 { run + 1 } else { 0 };
-                (worst, longest) = (worst.max(ratio), longest.max(run));
+            let ratio = |window: &[Band]| share(window.iter(), |b| *b >= Band::Medium) / promised;
+            worst = bands.windows(RATE_LOGINS).map(ratio).fold(worst, f64::max);
+            for window in bands.windows(NOW_LOGINS) {
+                run = if ratio(window) > 3.0 { run + 1 } else { 0 };
+                longest = longest.max(run);
             }
         }
         let (medium, high) = (mean(medium.into_iter()), mean(high.into_iter()));

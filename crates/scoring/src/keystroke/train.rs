@@ -21,6 +21,12 @@ const MEAN_DEVIATION_TO_SD: f64 = 1.2533;
 const MEDIAN_DEVIATION_TO_SD: f64 = 1.4826;
 /// The least spread of leave-one-out scores, in nats.
 const MIN_SPREAD: f64 = 0.05;
+/// The spread of many people's scores, in nats …
+const USUAL_SPREAD: f64 = 0.6;
+/// … and how many samples' worth it counts for.
+const USUAL_SPREAD_ROWS: f64 = 20.0;
+/// A sample counts for half when so many newer ones have come: half a window.
+const HALF_LIFE: f64 = 25.0;
 /// How many newest samples of one shape make a template restart.
 const RESTART_RUN: usize = 3;
 
@@ -70,15 +76,21 @@ fn svm_parts(shape: Shape, window: &[&[f32]]) -> Result<Parts, TrainError> {
     let gamma = GAMMA_OVER_MEDIAN / median_distance(&distances).ok_or(TrainError::TooAlike)?;
     let kernel = distances.mapv(|d| (-gamma * d).exp());
     let machine = OneClass::train(&kernel, NU)?;
-    let total = NU * window.len() as f64;
-    let left_out: Vec<f64> =
-        svm::leave_one_out(&kernel, &machine)?.iter().map(|sum| -(sum / total).ln()).collect();
-    let (median, spread) = robust(&left_out);
+    let recent = recency(window.len());
+    let left_out: Vec<f64> = svm::leave_one_out(&kernel, &machine)?
+        .iter()
+        .zip(kernel.outer_iter())
+        .map(|(alpha, query)| {
+            let weights = weights(alpha, &recent);
+            -weights.iter().zip(query).map(|(w, k)| w * k).sum::<f64>().ln()
+        })
+        .collect();
+    let (median, spread) = centre_and_spread(&left_out);
     Ok(Parts {
         shape,
         kind: Kind::Svm {
             gamma: narrow(gamma),
-            weights: machine.alpha.iter().map(|a| weight(*a, total)).collect(),
+            weights: weights(&machine.alpha, &recent).into_iter().map(narrow).collect(),
         },
         maturity: Maturity::Provisional,
         centre,
@@ -124,15 +136,27 @@ fn median_distance(distances: &Array2<f64>) -> Option<f64> {
     (median > 1e-6).then_some(median)
 }
 
-fn weight(alpha: f64, total: f64) -> f32 {
-    if alpha <= 1e-9 { 0.0 } else { narrow(alpha.min(1.0) / total) }
+/// How much each row counts by its age, the newest for 1.
+fn recency(rows: usize) -> Vec<f64> {
+    (0..rows).rev().map(|age| (-(age as f64) / HALF_LIFE).exp2()).collect()
 }
 
-/// Median and scaled median absolute deviation.
-fn robust(values: &[f64]) -> (f64, f64) {
+/// Weights of a machine, each less by its row's age; they add up to 1.
+fn weights(alpha: &[f64], recency: &[f64]) -> Vec<f64> {
+    let weighted = |(a, r): (&f64, &f64)| if *a <= 1e-9 { 0.0 } else { a.min(1.0) * r };
+    let weights: Vec<f64> = alpha.iter().zip(recency).map(weighted).collect();
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|w| w / total).collect()
+}
+
+/// Median and scaled median absolute deviation of leave-one-out scores; the deviation leans on the
+/// population's, since that of a few samples says little.
+fn centre_and_spread(values: &[f64]) -> (f64, f64) {
     let centre = median(&mut values.to_vec());
     let mut deviations: Vec<f64> = values.iter().map(|v| (v - centre).abs()).collect();
-    (centre, (MEDIAN_DEVIATION_TO_SD * median(&mut deviations)).max(MIN_SPREAD))
+    let own = (MEDIAN_DEVIATION_TO_SD * median(&mut deviations)).max(MIN_SPREAD);
+    let n = values.len() as f64;
+    (centre, (n * own + USUAL_SPREAD_ROWS * USUAL_SPREAD) / (n + USUAL_SPREAD_ROWS))
 }
 
 /// The median; of an even number the mean of the two in the middle. Sorts the values, of which there is at

@@ -17,9 +17,9 @@ const MAX_STEPS: usize = 20_000;
 /// The least curvature of a pair, for rows that are equal.
 const MIN_CURVATURE: f64 = 1e-9;
 
-/// For each row, Σ alpha·k over the others by the machine trained without it, whose weights add up to the
-/// same total (nu' = nu·n/(n−1)).
-pub(crate) fn leave_one_out(kernel: &Array2<f64>, full: &OneClass) -> Result<Vec<f64>, SvmError> {
+/// For each row, the weights of the machine trained without it, which add up to the same total
+/// (nu' = nu·n/(n−1)); its own is 0.
+pub(crate) fn leave_one_out(kernel: &Array2<f64>, full: &OneClass) -> Result<Vec<Vec<f64>>, SvmError> {
     let n = check_kernel(kernel)?;
     if full.alpha.len() != n {
         return Err(SvmError::QueryLength);
@@ -29,15 +29,15 @@ pub(crate) fn leave_one_out(kernel: &Array2<f64>, full: &OneClass) -> Result<Vec
     if rows.len() != n {
         return Err(SvmError::Kernel);
     }
-    (0..n).map(|left_out| sum_without(&rows, &alpha, left_out)).collect()
+    (0..n).map(|left_out| weights_without(&rows, &alpha, left_out)).collect()
 }
 
-fn sum_without(rows: &[&[f64]], full: &[f64], left_out: usize) -> Result<f64, SvmError> {
+fn weights_without(rows: &[&[f64]], full: &[f64], left_out: usize) -> Result<Vec<f64>, SvmError> {
     let mut alpha = handed_over(full, left_out)?;
     let mut sums: Vec<f64> =
         rows.iter().map(|row| row.iter().zip(&alpha).map(|(k, a)| k * a).sum()).collect();
     for _ in 0..MAX_STEPS {
-        let Some((up, down)) = worst_pair(&alpha, &sums, left_out) else { return Ok(sums[left_out]) };
+        let Some((up, down)) = worst_pair(&alpha, &sums, left_out) else { return Ok(alpha) };
         let curvature = (2.0 - 2.0 * rows[up][down]).max(MIN_CURVATURE);
         let step = ((sums[down] - sums[up]) / curvature).min(1.0 - alpha[up]).min(alpha[down]);
         alpha[up] += step;
