@@ -101,7 +101,7 @@ impl<'a> Attack<'a> {
         let before = self.acceptance();
         let mut gain = Gain { before, most: before, spared: 0 };
         for login in 0..LOGINS {
-            // Jitter of the blend keeps her from being taken for a replay.
+            // Her first logins are nearly the stolen samples: those are stopped as replays.
             let stolen = &self.victim[200 - STOLEN + random.next_u32() as usize % STOLEN];
             let own = &self.attacker[random.next_u32() as usize % 100];
             let typed = blend(stolen, own, login as f32 / (LOGINS - 1) as f32)?;

@@ -350,7 +350,8 @@ struct Calibration {
 
 impl Calibration {
     fn of(lives: &[Life], options: &Options) -> Self {
-        let promised = f64::from(options.budget);
+        // The fixed limits promise nothing.
+        let promised = if options.budget > 0.0 { f64::from(options.budget) } else { f64::NAN };
         let (mut medium, mut high, mut worst, mut longest) = (Vec::new(), Vec::new(), 0.0_f64, 0_usize);
         for life in lives {
             let counts = |l: &&Login| l.at + 1 >= options.from && l.maturity == Maturity::Mature;
