@@ -32,19 +32,19 @@ fn evaluated(options: &str) -> Option<impl Fn(&str) -> f64> {
     let words = words.chain([data.display().to_string()]).chain(options.split(' ').map(str::to_owned));
     let command = Command::parse_from(words);
     let mut out = Vec::new();
-    run(&command.signal, &command.common, &mut out).unwrap();
-    let line = String::from_utf8(out).unwrap();
+    run(&command.signal, &command.common, &mut out).expect("the published format");
+    let line = String::from_utf8(out).expect("figures are ASCII");
     println!("{options}: {line}");
     Some(move |name: &str| -> f64 {
         let value = line.split_whitespace().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
-        value.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+        value.unwrap_or_else(|| panic!("no {name}")).parse().expect("a number")
     })
 }
 
 #[test]
 fn a_life_as_the_product_lives_it() {
     let Some(figure) = evaluated("--protocol stream --half even") else { return };
-    assert_eq!(figure("contamination_max"), 0.0, "nobody teaches without a passkey");
+    assert!(figure("contamination_max") <= 0.0, "nobody teaches without a passkey");
     assert!(figure("eer_mean") <= 0.05 && figure("eer_common") <= 0.07);
 }
 

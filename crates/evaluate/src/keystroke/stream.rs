@@ -84,8 +84,8 @@ impl Half {
     pub(super) fn holds(self, index: usize) -> bool {
         match self {
             Self::All => true,
-            Self::Odd => index % 2 == 0,
-            Self::Even => index % 2 == 1,
+            Self::Odd => index.is_multiple_of(2),
+            Self::Even => !index.is_multiple_of(2),
         }
     }
 }
