@@ -1,5 +1,7 @@
 //! Typing of a known text.
 
+mod benchmark;
+mod forgery;
 pub mod poison;
 pub mod stream;
 
@@ -7,10 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use keyward_features::{FixedText, fixed_text};
-use keyward_scoring::{KeystrokeModel, TrainError};
+use keyward_scoring::TrainError;
 use keyward_simulate::recorded;
 
-use crate::report::{Outcome, Report, SubjectScores};
+use crate::report::Report;
 use crate::{Common, Failed};
 
 /// What to evaluate.
@@ -22,6 +24,9 @@ pub struct Options {
     /// What is done with it.
     #[arg(long, value_enum, default_value_t = Protocol::KillourhyMaxion)]
     pub protocol: Protocol,
+    /// Training repetitions of the protocol `enrol`; without it 10, 20, 50, 100 and 200 in turn.
+    #[arg(long, value_name = "N")]
+    pub first: Option<usize>,
     /// What the protocol `stream` is told; `poison` heeds the learning rule alone.
     #[command(flatten)]
     pub stream: stream::Options,
@@ -32,10 +37,18 @@ pub struct Options {
 pub enum Protocol {
     /// Training on repetitions 1 to 200, tested on the rest and on the first five of everybody else.
     KillourhyMaxion,
+    /// Training on the first repetitions alone, never learning again; tested as `killourhy-maxion`.
+    Enrol,
+    /// As `killourhy-maxion`, but impostors have typed the text 395 times before.
+    Practised,
     /// The product's life: login after login, with attacks, learning as the product learns.
     Stream,
     /// An attacker with the password and some samples, who moves slowly towards herself.
     Poison,
+    /// Recordings sent again, as they were and with jitter.
+    Replay,
+    /// Statistical forgeries: from the population's moments, and from a few stolen samples.
+    Synthetic,
 }
 
 /// A subject and their samples, oldest first.
@@ -53,34 +66,18 @@ pub fn run(options: &Options, common: &Common, report: &mut Report) -> Result<()
         let texts: Result<Vec<_>, _> = recording.samples.iter().map(fixed_text).collect();
         people.push((recording.subject.clone(), texts.map_err(|e| failed(e.name().to_owned()))?));
     }
+    if people.len() < 2 {
+        return Err(failed("fewer than two subjects".to_owned()));
+    }
     match options.protocol {
-        Protocol::KillourhyMaxion => report.outcome(&killourhy_maxion(&people)?),
-        Protocol::Stream => report.outcome(&stream::run(&people, &options.stream, common.seed)?),
-        Protocol::Poison => report.outcome(&poison::run(&people, &options.stream, common.seed)?),
+        Protocol::KillourhyMaxion => benchmark::killourhy_maxion(&people, common, report),
+        Protocol::Enrol => benchmark::enrol(&people, options.first, common, report),
+        Protocol::Practised => benchmark::practised(&people, common, report),
+        Protocol::Stream => report.outcome(&stream::run(&people, &options.stream, common)?),
+        Protocol::Poison => report.outcome(&poison::run(&people, &options.stream, common)?),
+        Protocol::Replay => report.outcome(&forgery::replay(&recordings, &people, common)?),
+        Protocol::Synthetic => forgery::synthetic(&people, common, report),
     }
-}
-
-fn killourhy_maxion(people: &[Person]) -> Result<Outcome, Failed> {
-    let mut subjects = Vec::new();
-    for (user, (subject, own)) in people.iter().enumerate() {
-        let model = KeystrokeModel::train(&own[..200]).map_err(untrained)?;
-        let score = |samples: &[FixedText]| -> Vec<f32> {
-            samples.iter().filter_map(|s| Some(model.score(s).ok()?.z)).collect()
-        };
-        let others = people.iter().enumerate().filter(|(other, _)| *other != user);
-        subjects.push(SubjectScores {
-            subject: subject.clone(),
-            genuine: score(&own[200..]),
-            impostor: others.flat_map(|(_, (_, own))| score(&own[..5])).collect(),
-        });
-    }
-    Ok(Outcome {
-        signal: "keystroke",
-        protocol: "killourhy-maxion".to_owned(),
-        detector: "keyward".to_owned(),
-        subjects,
-        further: Vec::new(),
-    })
 }
 
 fn untrained(error: TrainError) -> Failed {

@@ -1,24 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
-mod data;
-pub mod free_text;
+mod files;
 pub mod keystroke;
-pub mod pointer;
+mod plots;
 pub mod report;
-pub mod session;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use report::Report;
 
 /// What every evaluation is told.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Where to write tables (CSV) and plots (SVG); nothing is written without it.
+    /// Where to write tables (CSV), plots (SVG) and a page of both; nothing is written without it.
     #[arg(long, value_name = "FOLDER", global = true)]
     pub out: Option<PathBuf>,
     /// Chooses what is drawn by chance: attacks, forgeries, bootstrap samples.
@@ -29,17 +28,23 @@ pub struct Common {
     pub quiet: bool,
 }
 
+impl Common {
+    /// A bar on standard error, which is not drawn where that is no terminal.
+    fn progress(&self, steps: usize, what: &str) -> ProgressBar {
+        if self.quiet {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg:>28} {bar:32} {pos}/{len}");
+        let bar = ProgressBar::new(steps as u64).with_message(what.to_owned());
+        if let Ok(style) = style { bar.with_style(style) } else { bar }
+    }
+}
+
 /// The signals that can be evaluated.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Signal {
     /// Typing of a known text, on the CMU benchmark's file.
     Keystroke(keystroke::Options),
-    /// Typing of any text, on the Buffalo data set with key zones.
-    FreeText(free_text::Options),
-    /// Pointer movement, on the Balabit challenge's files.
-    Pointer(pointer::Options),
-    /// Login context and record access, on a generator: synthetic.
-    Session(session::Options),
 }
 
 /// Why an evaluation failed.
@@ -72,8 +77,5 @@ pub fn run(signal: &Signal, common: &Common, out: &mut impl Write) -> Result<(),
     let mut report = Report::new(common, out);
     match signal {
         Signal::Keystroke(options) => keystroke::run(options, common, &mut report),
-        Signal::FreeText(options) => free_text::run(options, common, &mut report),
-        Signal::Pointer(options) => pointer::run(options, common, &mut report),
-        Signal::Session(options) => session::run(options, common, &mut report),
     }
 }

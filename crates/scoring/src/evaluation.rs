@@ -19,20 +19,26 @@ pub fn equal_error_rate(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
 }
 
 /// The share of genuine scores rejected at the lowest threshold that accepts no more than `far` of the
-/// impostors. `None` without scores on both sides.
+/// impostors; at 0 this is the zero-miss false-alarm rate. `None` without scores on both sides.
 pub fn frr_at_far(genuine: &[f32], impostor: &[f32], far: f64) -> Option<f64> {
+    trade_off(genuine, impostor, &[far]).map(|frr| frr[0])
+}
+
+/// [`frr_at_far`] at each of many rates: a detection error trade-off curve.
+pub fn trade_off(genuine: &[f32], impostor: &[f32], fars: &[f64]) -> Option<Vec<f64>> {
     let (genuine, impostor) = (sorted(genuine)?, sorted(impostor)?);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a share of a length is an index"
     )]
-    let accepted = (far.clamp(0.0, 1.0) * impostor.len() as f64).floor() as usize;
-    let Some(threshold) = impostor.get(accepted) else {
-        return Some(0.0);
+    let accepted = |far: &f64| (far.clamp(0.0, 1.0) * impostor.len() as f64).floor() as usize;
+    let frr = |far: &f64| {
+        let Some(threshold) = impostor.get(accepted(far)) else { return 0.0 };
+        let rejected = genuine.len() - genuine.partition_point(|s| s < threshold);
+        rejected as f64 / genuine.len() as f64
     };
-    let rejected = genuine.len() - genuine.partition_point(|s| s < threshold);
-    Some(rejected as f64 / genuine.len() as f64)
+    Some(fars.iter().map(frr).collect())
 }
 
 /// The share of scores above a threshold.
@@ -83,6 +89,8 @@ mod tests {
         assert_eq!(frr_at_far(&genuine, &impostor, 0.0), Some(0.4));
         assert_eq!(frr_at_far(&genuine, &impostor, 0.2), Some(0.2));
         assert_eq!(frr_at_far(&genuine, &impostor, 1.0), Some(0.0));
+        assert_eq!(trade_off(&genuine, &impostor, &[0.0, 0.2, 1.0]), Some(vec![0.4, 0.2, 0.0]));
+        assert_eq!(trade_off(&genuine, &[], &[0.0]), None);
         assert!((rejected(&genuine, 3.0) - 0.4).abs() < 1e-12);
         assert_eq!(quantile(&genuine, 0.5), Some(3.0));
     }

@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod authenticator;
+pub mod classic;
 pub mod context;
 pub mod evaluation;
 pub mod friction;

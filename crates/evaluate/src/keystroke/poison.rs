@@ -16,8 +16,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::stream::{Learn, Options, mean};
 use super::{Person, untrained};
-use crate::Failed;
 use crate::report::{Outcome, SubjectScores};
+use crate::{Common, Failed};
 
 /// Logins of an attacker.
 const LOGINS: usize = 100;
@@ -32,13 +32,14 @@ const NATURAL: usize = 30;
 ///
 /// # Errors
 /// [`Failed::Options`] with fewer than 300 repetitions a person, or fewer than two people.
-pub fn run(people: &[Person], options: &Options, seed: u64) -> Result<Outcome, Failed> {
+pub fn run(people: &[Person], options: &Options, common: &Common) -> Result<Outcome, Failed> {
     if people.len() <= ATTACKERS || people.iter().any(|(_, own)| own.len() < 300) {
         return Err(Failed::Options("poison needs four people of 300 repetitions".to_owned()));
     }
     let (mut subjects, mut gains) = (Vec::new(), Vec::new());
+    let progress = common.progress(people.len(), "poison");
     for victim in (0..people.len()).filter(|victim| options.half.holds(*victim)) {
-        let mut random = ChaCha8Rng::seed_from_u64(seed ^ ((victim as u64 + 1) << 32));
+        let mut random = ChaCha8Rng::seed_from_u64(common.seed ^ ((victim as u64 + 1) << 32));
         let first = random.next_u32() as usize;
         let mut scores = SubjectScores { subject: people[victim].0.clone(), ..SubjectScores::default() };
         for step in 0..ATTACKERS {
@@ -53,6 +54,7 @@ pub fn run(people: &[Person], options: &Options, seed: u64) -> Result<Outcome, F
                 .extend(people[victim].1[200..].iter().filter_map(|s| Some(attack.model.score(s).ok()?.z)));
         }
         subjects.push(scores);
+        progress.inc(1);
     }
     let further = [
         ("acceptance_before", mean(gains.iter().map(|g| g.before))),

@@ -17,8 +17,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::{Person, untrained};
-use crate::Failed;
 use crate::report::{Outcome, SubjectScores};
+use crate::{Common, Failed};
 
 /// The samples of everybody else that attack: the first ones, typed without practice.
 const IMPOSTOR_SAMPLES: usize = 5;
@@ -122,12 +122,14 @@ struct Life {
 ///
 /// # Errors
 /// [`Failed::Options`] where the options make no sense together or with these people.
-pub fn run(people: &[Person], options: &Options, seed: u64) -> Result<Outcome, Failed> {
+pub fn run(people: &[Person], options: &Options, common: &Common) -> Result<Outcome, Failed> {
     check(people, options)?;
     let mut lives = Vec::new();
+    let progress = common.progress(people.len(), "stream");
     for user in (0..people.len()).filter(|user| options.half.holds(*user)) {
-        let mut random = ChaCha8Rng::seed_from_u64(seed ^ ((user as u64 + 1) << 32));
+        let mut random = ChaCha8Rng::seed_from_u64(common.seed ^ ((user as u64 + 1) << 32));
         lives.push((user, Stream::new(people, user, options)?.live(&mut random)?));
+        progress.inc(1);
     }
     let from = options.from - 1;
     let counts = |logins: &[Login]| logins.iter().filter(|l| l.at >= from).map(|l| l.scored.z).collect();
