@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use keyward_domain::{Clock, Decision, DecisionId, Entropy, Outcome, SubjectKey, Timestamp};
+use keyward_domain::{Band, Clock, Decision, DecisionId, Entropy, Outcome, SubjectKey, Timestamp};
 use keyward_features::FixedText;
 use keyward_policy::NonceState;
 use keyward_scoring::KeystrokeModel;
+use keyward_scoring::friction::{self, Budget};
 use keyward_seal::Bound;
 use keyward_store::{DurableStore, KEPT_SAMPLES, SampleRow};
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +20,7 @@ use crate::assess::{Case, Read};
 use crate::known::Marks;
 use crate::observe::Observed;
 use crate::people::{People, Person, durable};
-use crate::profiles::{self, Profile, Profiles};
+use crate::profiles::{self, Lookup, Profile, Profiles, Taught};
 use crate::{Engine, EngineError, Observer};
 
 /// Something to learn.
@@ -38,6 +39,8 @@ struct Lesson {
     marks: Marks,
     /// Document name and sample.
     typed: Vec<(String, FixedText)>,
+    /// What the models said of the typing that turned out to be the person's.
+    band: Option<Band>,
 }
 
 /// Takes lessons and hands them to the trainer's task.
@@ -55,6 +58,7 @@ pub(crate) struct Trainer {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub observer: Arc<dyn Observer>,
+    pub budget: Budget,
 }
 
 impl Learner {
@@ -111,8 +115,14 @@ impl Engine {
         nonce: NonceState,
         decision: &Decision,
     ) {
-        let Shown::Verified { proof, bound, .. } = &case.shown else { return };
-        if decision.outcome != Outcome::Allow || !proof.user_verified {
+        if decision.outcome != Outcome::Allow {
+            return;
+        }
+        let Shown::Verified { proof, bound, .. } = &case.shown else {
+            Self::count_quiet(read, &observed);
+            return;
+        };
+        if !proof.user_verified {
             return;
         }
         let a = &case.assessment;
@@ -126,7 +136,20 @@ impl Engine {
             at: decision.at,
             marks: read.marks,
             typed: typed.into_iter().map(named).collect(),
+            band: observed.typing,
         });
+    }
+
+    /// Tells the models of a login that their typing did not alarm and nobody proved.
+    fn count_quiet(read: &Read, observed: &Observed) {
+        if observed.behaviour != Some(Band::Low) {
+            return;
+        }
+        for (field, _) in &observed.typed {
+            if let Some(Lookup::Found(profile)) = profiles::found(&read.profiles, field) {
+                profile.let_in();
+            }
+        }
     }
 }
 
@@ -136,7 +159,7 @@ impl Trainer {
         for (name, text) in lesson.typed {
             let sample = self.seal(&person, &name, lesson.decision, lesson.at, &text)?;
             self.store.add_samples(&person.who, &name, vec![sample]).await.map_err(durable)?;
-            self.train(&person, &name).await?;
+            self.train(&person, &name, Taught::ProvenLogin(lesson.band)).await?;
         }
         self.people.see(&lesson.who, lesson.marks, lesson.at).await
     }
@@ -152,15 +175,16 @@ impl Trainer {
         let sealed: Result<Vec<_>, _> =
             samples.iter().map(|(id, text)| self.seal(person, name, *id, at, text)).collect();
         self.store.add_samples(&person.who, name, sealed?).await.map_err(durable)?;
-        self.train(person, name).await
+        self.train(person, name, Taught::Imported).await
     }
 
-    /// Trains a profile on the samples that are kept, and writes it as the next version. `None` when none are kept:
-    /// then there is no profile either.
+    /// Trains a profile on the samples that are kept, and writes it as the next version. `None` when none are kept: then
+    /// there is no profile either.
     pub(crate) async fn train(
         &self,
         person: &Person,
         name: &str,
+        taught: Taught,
     ) -> Result<Option<Arc<Profile>>, EngineError> {
         loop {
             let current = self.store.document(&person.who, name).await.map_err(durable)?;
@@ -172,8 +196,12 @@ impl Trainer {
             }
             let texts: Result<Vec<_>, _> = rows.iter().map(|row| open_sample(person, name, row)).collect();
             let model = self.fit(texts?).await?;
+            let friction = match self.profiles.get(person, name).await? {
+                Lookup::Found(before) => before.next_friction(&model, taught, self.budget),
+                Lookup::Absent => friction::State::default(),
+            };
             let version = current.map_or(0, |document| document.version);
-            match self.write(person, name, version, model).await {
+            match self.write(person, name, version, model, friction).await {
                 Err(EngineError::Conflict) => {}
                 written => return written.map(Some),
             }
@@ -197,13 +225,14 @@ impl Trainer {
         name: &str,
         version: u64,
         model: KeystrokeModel,
+        friction: friction::State,
     ) -> Result<Arc<Profile>, EngineError> {
         let bound = profiles::bound(&person.who, name, version + 1);
-        let sealed = person.data_key.seal(&bound, &model.to_bytes(), &*self.entropy);
+        let sealed = person.data_key.seal(&bound, &profiles::encode(&model, friction)?, &*self.entropy);
         let at = self.clock.now();
         let version =
             self.store.put_document(&person.who, name, version, sealed, at).await.map_err(durable)?;
-        let profile = Arc::new(Profile { version, written_at: at, model });
+        let profile = Arc::new(Profile::new(version, at, model, friction));
         self.profiles.put(&person.who, name, profile.clone());
         Ok(profile)
     }

@@ -106,6 +106,7 @@ impl Engine {
             clock: parts.clock.clone(),
             entropy: parts.entropy.clone(),
             observer: parts.observer.clone(),
+            budget: parts.settings.friction,
         };
         Arc::new(Self {
             learner: learn::Learner::start(trainer, parts.settings.learning_queue),

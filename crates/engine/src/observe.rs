@@ -7,12 +7,14 @@ use keyward_domain::{
 use keyward_features::integrity::{MachineLike, machine_like};
 use keyward_features::{FixedText, fixed_text};
 use keyward_policy::NonceState;
+use keyward_scoring::friction::Budget;
+use keyward_scoring::fusion::Limits;
 use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access};
 
 use crate::Engine;
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
-use crate::profiles::Lookup;
+use crate::profiles::{self, Lookup};
 
 /// What the signals say.
 #[expect(clippy::struct_excessive_bools, reason = "independent findings, each a fact of its own")]
@@ -22,6 +24,8 @@ pub(crate) struct Observed {
     pub risk: Option<Risk>,
     /// What behaviour alone says.
     pub behaviour: Option<Band>,
+    /// What typing alone says.
+    pub typing: Option<Band>,
     /// The least mature of the typing models that have a say.
     pub maturity: Maturity,
     pub replayed: bool,
@@ -41,6 +45,8 @@ struct Typing {
     reason: Reason,
     replayed: bool,
     text: Option<FixedText>,
+    /// What the model's say is judged by.
+    limits: Option<Limits>,
 }
 
 impl Engine {
@@ -52,14 +58,18 @@ impl Engine {
             .telemetry
             .keystrokes
             .iter()
-            .map(|sample| look_at(sample, profile_of(read, &sample.field)))
+            .map(|sample| {
+                look_at(sample, profiles::found(&read.profiles, &sample.field), self.settings.friction)
+            })
             .collect();
+        let limits = typings.iter().filter_map(|t| t.limits).reduce(Limits::stricter).unwrap_or_default();
         let replayed = typings.iter().any(|t| t.replayed);
         let machine = a.telemetry.keystrokes.iter().find_map(machine_like);
         let context = self.context(case, read, &mut reasons);
         let access = self.record_access(a.telemetry.record_access.as_ref(), &mut reasons);
 
         let mut signals: Vec<Signal> = typings.iter().map(|t| t.signal.clone()).collect();
+        let typing = behaviour_band(&signals, limits);
         if typings.is_empty() {
             signals.push(Signal::unscored(SignalKind::KeystrokeFixed, SignalStatus::Absent));
             reasons.push(ReasonCode::TypingAbsent.into());
@@ -76,8 +86,9 @@ impl Engine {
             typed.extend(typing.text.map(|text| (sample.field.clone(), text)));
         }
         Observed {
-            risk: fuse(&signals, now),
-            behaviour: behaviour_band(&signals),
+            risk: fuse(&signals, limits, now),
+            behaviour: behaviour_band(&signals, limits),
+            typing,
             maturity: least_mature(&signals),
             model_missing: signals.iter().any(|s| s.status == SignalStatus::Unavailable),
             signals,
@@ -124,18 +135,13 @@ impl Engine {
     }
 }
 
-/// What there is for a field; `None` if it could not be read.
-fn profile_of<'a>(read: &'a Read, field: &FieldLabel) -> Option<&'a Lookup> {
-    let (_, profile) = read.profiles.iter().find(|(label, _)| label == field)?;
-    profile.as_ref()
-}
-
-fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>) -> Typing {
+fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>, budget: Budget) -> Typing {
     let unscored = |status, reason: Reason, text| Typing {
         signal: Signal::unscored(SignalKind::KeystrokeFixed, status),
         reason: reason.with("field", sample.field.as_str()),
         replayed: false,
         text,
+        limits: None,
     };
     let text = match fixed_text(sample) {
         Ok(text) => text,
@@ -167,16 +173,19 @@ fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>) -> Typing {
         samples: profile.model.samples(),
         profile_version: profile.version,
     };
+    let limits = profile.limits(budget);
     Typing {
-        reason: typing_reason(&signal).with("field", sample.field.as_str()),
+        reason: typing_reason(&signal, limits).with("field", sample.field.as_str()),
+        // A model that is still learning has no say, so that nothing is judged.
+        limits: (signal.maturity != Maturity::Learning).then_some(limits),
         signal,
         replayed: scored.is_replay(),
         text: Some(text),
     }
 }
 
-fn typing_reason(signal: &Signal) -> Reason {
-    match behaviour_band(std::slice::from_ref(signal)) {
+fn typing_reason(signal: &Signal, limits: Limits) -> Reason {
+    match behaviour_band(std::slice::from_ref(signal), limits) {
         None => Reason::new(ReasonCode::TypingLearning).with("samples", &signal.samples),
         Some(Band::Low) => ReasonCode::TypingMatches.into(),
         Some(Band::Medium) => ReasonCode::TypingUnusual.into(),

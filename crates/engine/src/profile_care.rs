@@ -71,7 +71,9 @@ impl Engine {
         };
         let profile = profiles::open(&person, &name, wanted)?;
         self.drop_later_samples(&person, &name, &profile).await?;
-        self.learner.trainer().write(&person, &name, current.version, profile.model).await?;
+        // The limits go back with the model: what they forgave since was learned from what is now doubted.
+        let friction = profile.friction(self.settings.friction);
+        self.learner.trainer().write(&person, &name, current.version, profile.model, friction).await?;
         self.record_profile(&person, ProfileChange::RolledBack { to: version }, name.clone()).await?;
         let status = self.status(&person, key.clone(), &name).await?;
         status.ok_or(EngineError::NotFound { kind: "profile" })

@@ -1,10 +1,13 @@
 //! Profiles: the sealed typing models of a person, one for each field label and device class, cached by bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use keyward_domain::{DeviceClass, FieldLabel, SubjectKey, Timestamp};
+use keyward_domain::{Band, DeviceClass, FieldLabel, Maturity, SubjectKey, Timestamp};
 use keyward_scoring::KeystrokeModel;
+use keyward_scoring::friction::{self, Budget, Event};
+use keyward_scoring::fusion::Limits;
 use keyward_seal::Bound;
 use keyward_store::{DocumentVersion, DurableStore};
 use moka::sync::Cache;
@@ -17,11 +20,97 @@ const FRESH: Duration = Duration::from_mins(1);
 /// What names of keystroke documents begin with.
 const PREFIX: &str = "keystroke/";
 
-/// A typing model at one version.
+/// The form of a stored profile: this byte, then by postcard the limits' state and the model. A model alone, as it was
+/// stored before there was a state, begins with another byte.
+const FORM: u8 = 2;
+
+/// A typing model at one version, with where the person's limits stand.
 pub(crate) struct Profile {
     pub version: u64,
     pub written_at: Timestamp,
     pub model: KeystrokeModel,
+    /// As this version was written.
+    friction: friction::State,
+    /// Logins since that raised no alarm. Counted in memory alone.
+    quiet: AtomicU32,
+}
+
+impl Profile {
+    pub(crate) fn new(
+        version: u64,
+        written_at: Timestamp,
+        model: KeystrokeModel,
+        friction: friction::State,
+    ) -> Self {
+        Self { version, written_at, model, friction, quiet: AtomicU32::new(0) }
+    }
+
+    /// Where the person's limits stand now.
+    pub(crate) fn friction(&self, budget: Budget) -> friction::State {
+        self.friction.after_quiet(self.quiet.load(Ordering::Relaxed), budget)
+    }
+
+    /// The limits that typing is judged by: the person's own once the model is mature.
+    pub(crate) fn limits(&self, budget: Budget) -> Limits {
+        if self.model.maturity() == Maturity::Mature {
+            self.friction(budget).limits()
+        } else {
+            Limits::default()
+        }
+    }
+
+    /// Counts a login that was let in without an alarm.
+    pub(crate) fn let_in(&self) {
+        if self.model.maturity() == Maturity::Mature {
+            self.quiet.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Where the limits of the next model stand.
+    pub(crate) fn next_friction(
+        &self,
+        next: &KeystrokeModel,
+        taught: Taught,
+        budget: Budget,
+    ) -> friction::State {
+        let restarted = self.model.shape() != next.shape();
+        let mature = self.model.maturity() == Maturity::Mature;
+        match taught {
+            _ if restarted => friction::State::default(),
+            // Limits that an attack may have loosened are not to be told from others.
+            Taught::TakenBack => friction::State::default(),
+            Taught::ProvenLogin(Some(band)) if mature => {
+                self.friction(budget).after(Event::FalseAlarm(band), budget)
+            }
+            Taught::ProvenLogin(_) | Taught::Imported => self.friction(budget),
+        }
+    }
+}
+
+/// What came to a profile since its last version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Taught {
+    /// Typing of a proven login, and what the models had said of it.
+    ProvenLogin(Option<Band>),
+    /// Samples that the caller vouches for.
+    Imported,
+    /// Samples of a confirmed attack were taken out.
+    TakenBack,
+}
+
+/// The bytes of a profile, to be sealed.
+pub(crate) fn encode(model: &KeystrokeModel, friction: friction::State) -> Result<Vec<u8>, EngineError> {
+    postcard::to_extend(&(friction, model.to_bytes()), vec![FORM])
+        .map_err(|e| EngineError::Internal(e.to_string()))
+}
+
+fn decode(bytes: &[u8]) -> Result<(friction::State, KeystrokeModel), EngineError> {
+    let (friction, model) = match bytes.split_first() {
+        Some((&FORM, rest)) => postcard::from_bytes::<(friction::State, &[u8])>(rest)
+            .map_err(|e| EngineError::Internal(e.to_string()))?,
+        _ => (friction::State::default(), bytes),
+    };
+    Ok((friction, KeystrokeModel::from_bytes(model).map_err(|e| EngineError::Internal(e.to_string()))?))
 }
 
 /// What there is under a name.
@@ -50,6 +139,11 @@ pub(crate) fn key_of(name: &str) -> Option<ProfileKey> {
     Some(ProfileKey { field: FieldLabel::parse(field).ok()?, device_class })
 }
 
+/// What there is for a field; `None` if it could not be read.
+pub(crate) fn found<'a>(read: &'a [(FieldLabel, Option<Lookup>)], field: &FieldLabel) -> Option<&'a Lookup> {
+    read.iter().find(|(label, _)| label == field)?.1.as_ref()
+}
+
 /// What a profile's document is bound to.
 pub(crate) fn bound<'a>(who: &'a SubjectKey, name: &'a str, version: u64) -> Bound<'a> {
     Bound { who, kind: "document", name, version }
@@ -60,8 +154,8 @@ pub(crate) fn open(person: &Person, name: &str, document: &DocumentVersion) -> R
     let bound = bound(&person.who, name, document.version);
     let bytes =
         person.data_key.open(&bound, &document.sealed).map_err(|e| EngineError::Internal(e.to_string()))?;
-    let model = KeystrokeModel::from_bytes(&bytes).map_err(|e| EngineError::Internal(e.to_string()))?;
-    Ok(Profile { version: document.version, written_at: document.written_at, model })
+    let (friction, model) = decode(&bytes)?;
+    Ok(Profile::new(document.version, document.written_at, model, friction))
 }
 
 impl Profiles {
@@ -104,5 +198,56 @@ impl Profiles {
     /// Drops what is cached under a name.
     pub(crate) fn forget(&self, who: &SubjectKey, name: &str) {
         self.cache.invalidate(&(who.clone(), name.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_features::{FixedText, fixed_text};
+    use keyward_simulate::typist::Typist;
+
+    use super::*;
+
+    /// Of the first synthetic typist whose model tells her from strangers.
+    fn model(n_keys: usize) -> KeystrokeModel {
+        let of = |seed| {
+            let typist = Typist::new(seed);
+            let typed: Vec<FixedText> =
+                (0..40).map(|at| fixed_text(&typist.type_text(n_keys, at)).unwrap()).collect();
+            KeystrokeModel::train(&typed).unwrap()
+        };
+        (0..20).map(of).find(|model| model.maturity() == Maturity::Mature).unwrap()
+    }
+
+    #[test]
+    fn what_is_stored_reads_back_and_a_model_alone_has_the_fixed_limits() {
+        let (model, budget) = (model(11), Budget::default());
+        let state = friction::State::default().after(Event::FalseAlarm(Band::High), budget);
+        let (read, same) = decode(&encode(&model, state).unwrap()).unwrap();
+        assert!(read == state && same == model);
+        assert_eq!(decode(&model.to_bytes()).unwrap().0, friction::State::default());
+        for damaged in [&[][..], &[FORM], &[FORM, 1, 2, 3], b"kwk"] {
+            assert!(decode(damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn limits_follow_alarms_and_quiet_and_start_anew_with_the_template() {
+        let (model, budget, at) = (model(11), Budget::default(), Timestamp::from_secs(1));
+        assert_eq!(model.maturity(), Maturity::Mature);
+        let profile = Profile::new(1, at, model.clone(), friction::State::default());
+        assert_eq!(profile.limits(budget), Limits::default());
+        profile.let_in();
+        let quiet = profile.limits(budget).medium;
+        assert!(quiet < Limits::default().medium);
+        let after = |taught| profile.next_friction(&model, taught, budget);
+        let alarmed = after(Taught::ProvenLogin(Some(Band::Medium)));
+        assert!(alarmed.limits().medium > Limits::default().medium);
+        assert_eq!(after(Taught::Imported).limits().medium, quiet);
+        assert_eq!(after(Taught::TakenBack), friction::State::default());
+        assert_eq!(
+            profile.next_friction(&self::model(12), Taught::Imported, budget),
+            friction::State::default()
+        );
     }
 }

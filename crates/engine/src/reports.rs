@@ -5,6 +5,7 @@ use keyward_domain::{DecisionId, SessionId, SubjectKey};
 use keyward_seal::Bound;
 
 use crate::people::{durable, hot};
+use crate::profiles::Taught;
 use crate::session::{self, SessionState};
 use crate::{Engine, EngineError, ReportedOutcome, SessionRisk};
 
@@ -52,7 +53,7 @@ impl Engine {
             // What was handed to the learner just before must be there to be taken back.
             self.learned().await;
             for name in self.durable.retract_samples(who, decision).await.map_err(durable)? {
-                self.learner.trainer().train(&person, &name).await?;
+                self.learner.trainer().train(&person, &name, Taught::TakenBack).await?;
                 retracted += 1;
             }
         }

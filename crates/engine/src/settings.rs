@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keyward_domain::Outcome;
+use keyward_scoring::friction::Budget;
 use keyward_scoring::record_access::Ceilings;
 
 /// Settings of the use cases. The defaults are those that the sample configuration documents.
@@ -24,6 +25,8 @@ pub struct EngineSettings {
     pub attempts_limit: u32,
     /// Record access above these hourly counts is a burst.
     pub ceilings: Ceilings,
+    /// The share of genuine logins that a mature model of typing may alarm.
+    pub friction: Budget,
     /// The answer when the audit log cannot accept an ALLOW: STEP_UP or DENY.
     pub audit_failure: AuditFailure,
     /// Passkey verifications that may run at the same time.
@@ -68,6 +71,7 @@ impl Default for EngineSettings {
             attempts_window: minutes(15),
             attempts_limit: 10,
             ceilings: Ceilings::default(),
+            friction: Budget::default(),
             audit_failure: AuditFailure::default(),
             verify_concurrency: 2,
             learning_queue: 10_000,

@@ -11,19 +11,19 @@
 //! evaluate keystroke --protocol stream` prints it. Nobody moves a limit up without a passkey: an impostor who is let in moves
 //! it down, one who is stopped does not move it.
 //!
-//! # How to use it
+//! # How the engine uses it
 //!
-//! A [`State`] belongs to a person and a text, as their model does; it is kept beside the model, sealed
-//! as it is, and starts as [`State::default`] whenever the template restarts.
+//! A [`State`] belongs to a person and a text, as their model does; it is written with each version of the model,
+//! sealed as it is, and starts as [`State::default`] whenever the template restarts.
 //!
-//! 1. Assess: `band_within(evidence, state.limits())` instead of `band(evidence)` for the evidence of a MATURE
-//!    model's typing alone. What integrity and record access accuse of, and anything less mature, is judged by
-//!    the fixed limits; the higher of the two bands stands.
+//! 1. Assess: the typing of a MATURE model is judged within `state.limits()`, of several fields within the strictest.
+//!    What integrity and record access accuse of, and anything less mature, is judged by the fixed limits as well; the
+//!    higher of the two bands stands (`fusion`).
 //! 2. After the decision is recorded, off the request path, and for MATURE models only: [`Event::Accepted`]
-//!    when the band was LOW and the answer ALLOW; [`Event::FalseAlarm`] with the band when it was higher and a
-//!    passkey bound to the same typing proved the person. A step-up that nobody answered is no event.
-//! 3. Write the state under its own small document, last writer wins: losing one update, or applying one
-//!    twice, moves a limit by one step at most.
+//!    when the band was LOW and the answer ALLOW; [`Event::FalseAlarm`] with the band when a passkey bound to the same
+//!    typing proved the person. A step-up that nobody answered is no event.
+//! 3. Each proven login writes a version. Quiet logins since the last one are counted in memory ([`State::after_quiet`])
+//!    and go in with the next: a restart forgets them, which leaves a limit where the last proven login put it.
 
 use keyward_domain::Band;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub const MAX_OFFSET: f32 = 2.0;
 pub const MIN_OFFSET: f32 = -1.5;
 /// How far a limit moves up at a false alarm, in nats.
 const STEP: f32 = 0.5;
+/// More quiet logins than this count for no more.
+const MAX_QUIET: u32 = 100_000;
 /// HIGH stays at least this far above MEDIUM, in nats.
 const MIN_GAP: f32 = 0.5;
 
@@ -49,10 +51,17 @@ pub struct Budget {
     pub high: f32,
 }
 
+impl Budget {
+    /// A share of logins, one in four of them for HIGH.
+    pub const fn of(medium: f32) -> Self {
+        Self { medium, high: medium / 4.0 }
+    }
+}
+
 impl Default for Budget {
-    /// One step-up in fifty logins, one in four of them for HIGH.
+    /// One step-up in fifty logins.
     fn default() -> Self {
-        Self { medium: 0.02, high: 0.005 }
+        Self::of(0.02)
     }
 }
 
@@ -88,6 +97,15 @@ impl State {
         }
     }
 
+    /// The state after so many more logins that raised no alarm.
+    #[must_use]
+    pub fn after_quiet(self, logins: u32, budget: Budget) -> Self {
+        // Quiet moves both limits by the same step each time, down to the bound.
+        let logins = logins.min(MAX_QUIET) as f32;
+        let moved = |offset, budget| bounded(bounded(offset) - logins * STEP * within(budget));
+        Self { medium: moved(self.medium, budget.medium), high: moved(self.high, budget.high) }
+    }
+
     /// The limits of the bands for this person. The strongest evidence of typing is HIGH within all of them.
     pub fn limits(self) -> Limits {
         let medium = MEDIUM_LLR + bounded(self.medium);
@@ -97,9 +115,12 @@ impl State {
 
 /// The budget's share of logins moving up and the rest down are in balance where the share is kept.
 fn moved(offset: f32, alarmed: bool, budget: f32) -> f32 {
-    let budget = if budget.is_nan() { 0.0 } else { budget.clamp(0.0, 1.0) };
     let alarmed = if alarmed { 1.0 } else { 0.0 };
-    bounded(bounded(offset) + STEP * (alarmed - budget))
+    bounded(bounded(offset) + STEP * (alarmed - within(budget)))
+}
+
+fn within(budget: f32) -> f32 {
+    if budget.is_nan() { 0.0 } else { budget.clamp(0.0, 1.0) }
 }
 
 fn bounded(offset: f32) -> f32 {
@@ -135,6 +156,22 @@ mod tests {
             }
             assert!((alarms - share).abs() < 0.02, "{share}: {alarms}");
         }
+    }
+
+    #[test]
+    fn quiet_logins_count_one_by_one_and_never_loosen() {
+        let (budget, loose) =
+            (Budget::default(), State::default().after(Event::FalseAlarm(Band::High), Budget::default()));
+        let mut one_by_one = loose;
+        for _ in 0..7 {
+            one_by_one = one_by_one.after(Event::Accepted, budget);
+        }
+        let (at_once, each) = (loose.after_quiet(7, budget).limits(), one_by_one.limits());
+        assert!((at_once.medium - each.medium).abs() < 1e-5 && (at_once.high - each.high).abs() < 1e-5);
+        let far = loose.after_quiet(u32::MAX, budget);
+        assert!(
+            far.limits().medium < loose.limits().medium && far.limits().medium >= MEDIUM_LLR + MIN_OFFSET
+        );
     }
 
     #[test]

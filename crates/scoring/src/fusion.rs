@@ -24,17 +24,17 @@ pub const HIGH_LLR: f32 = 2.3;
 /// The most that a signal can say, in nats, either way.
 pub const MAX_LLR: f32 = 4.0;
 
-/// The fused risk; `None` when no signal has a say.
-pub fn fuse(signals: &[Signal], at: Timestamp) -> Option<Risk> {
+/// The fused risk, its band within a person's limits; `None` when no signal has a say.
+pub fn fuse(signals: &[Signal], limits: Limits, at: Timestamp) -> Option<Risk> {
     let evidence = evidence(signals.iter().filter(|s| was_scored(s)))?;
-    Some(Risk { score: sigmoid(PRIOR_LOG_ODDS + evidence), band: band(evidence), at })
+    Some(Risk { score: sigmoid(PRIOR_LOG_ODDS + evidence.total), band: evidence.band(limits), at })
 }
 
 /// The band of the behavioural signals alone: typing, integrity and record access. `None` when none of them
 /// has a say.
 ///
 /// Integrity and record access can only accuse: finding nothing wrong, they say nothing of who it is.
-pub fn behaviour_band(signals: &[Signal]) -> Option<Band> {
+pub fn behaviour_band(signals: &[Signal], limits: Limits) -> Option<Band> {
     let says = |s: &&Signal| {
         was_scored(s)
             && match s.kind {
@@ -43,7 +43,7 @@ pub fn behaviour_band(signals: &[Signal]) -> Option<Band> {
                 SignalKind::Context | SignalKind::Authenticator => false,
             }
     };
-    evidence(signals.iter().filter(says)).map(band)
+    evidence(signals.iter().filter(says)).map(|evidence| evidence.band(limits))
 }
 
 /// Where the bands begin, in nats of evidence above the prior.
@@ -53,6 +53,14 @@ pub struct Limits {
     pub medium: f32,
     /// Where HIGH begins; not below `medium`.
     pub high: f32,
+}
+
+impl Limits {
+    /// Those that are nowhere above either: what several fields of one person are judged by.
+    #[must_use]
+    pub const fn stricter(self, other: Self) -> Self {
+        Self { medium: self.medium.min(other.medium), high: self.high.min(other.high) }
+    }
 }
 
 impl Default for Limits {
@@ -85,6 +93,23 @@ pub fn over_logins(llrs: &[f32]) -> Option<f32> {
     (!llrs.is_empty()).then(|| sum / (llrs.len() as f32).sqrt())
 }
 
+/// What signals say together.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// In nats above the prior.
+    total: f32,
+    /// Whether integrity or record access accuse.
+    accused: bool,
+}
+
+impl Evidence {
+    /// The band within a person's limits. Those are earned by typing, and excuse nothing else.
+    fn band(self, limits: Limits) -> Band {
+        let own = band_within(self.total, limits);
+        if self.accused { own.max(band(self.total)) } else { own }
+    }
+}
+
 /// INVARIANT: a model that is still learning has no say.
 fn was_scored(signal: &Signal) -> bool {
     let learning = signal.kind == SignalKind::KeystrokeFixed && signal.maturity == Maturity::Learning;
@@ -97,7 +122,7 @@ fn was_scored(signal: &Signal) -> bool {
 /// types as usual may still take too much. The typing of several fields comes from the same hands within
 /// seconds: it is neither independent nor the same, so that n fields count for √n, and together for no more
 /// than one may.
-fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<f32> {
+fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<Evidence> {
     let (mut typing, mut fields, mut others, mut accusations, mut any) =
         (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, false);
     for signal in signals {
@@ -116,7 +141,9 @@ fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<f32> {
         }
     }
     let typing = (typing / fields.max(1.0).sqrt()).clamp(-MAX_TYPING_LLR, MAX_TYPING_LLR);
-    any.then_some(if accusations > 0.0 { (typing + others).max(accusations) } else { typing + others })
+    let accused = accusations > 0.0;
+    let total = if accused { (typing + others).max(accusations) } else { typing + others };
+    any.then_some(Evidence { total, accused })
 }
 
 fn bounded(signal: &Signal) -> f32 {
@@ -134,12 +161,27 @@ mod tests {
     use crate::{authenticator, context, integrity, record_access};
     use keyward_domain::RecordAccess;
 
+    /// A person's limits a nat above the fixed ones.
+    const LOOSE: Limits = Limits { medium: MEDIUM_LLR + 1.0, high: HIGH_LLR + 1.0 };
+
+    #[test]
+    fn own_limits_excuse_typing_and_nothing_else() {
+        let unusual = typing(MEDIUM_LLR + 0.5, Maturity::Mature);
+        let alone = std::slice::from_ref(&unusual);
+        assert_eq!(behaviour_band(alone, Limits::default()), Some(Band::Medium));
+        assert_eq!(behaviour_band(alone, LOOSE), Some(Band::Low));
+        assert_eq!(fuse(alone, LOOSE, Timestamp::from_secs(1)).unwrap().band, Band::Low);
+        let replay = [unusual, integrity::signal(true, false, integrity::Nonce::Fresh)];
+        assert_eq!(behaviour_band(&replay, LOOSE), behaviour_band(&replay, Limits::default()));
+        assert_eq!(LOOSE.stricter(Limits::default()), Limits::default());
+    }
+
     fn typing(llr: f32, maturity: Maturity) -> Signal {
         Signal { llr, maturity, ..crate::observed(SignalKind::KeystrokeFixed, 0.0) }
     }
 
     fn fused(signals: &[Signal]) -> Band {
-        fuse(signals, Timestamp::from_secs(1)).unwrap().band
+        fuse(signals, Limits::default(), Timestamp::from_secs(1)).unwrap().band
     }
 
     fn clean() -> Signal {
@@ -149,8 +191,8 @@ mod tests {
     #[test]
     fn a_model_that_is_learning_has_no_say() {
         let learning = typing(MAX_TYPING_LLR, Maturity::Learning);
-        assert_eq!(fuse(std::slice::from_ref(&learning), Timestamp::from_secs(1)), None);
-        assert_eq!(behaviour_band(std::slice::from_ref(&learning)), None);
+        assert_eq!(fuse(std::slice::from_ref(&learning), Limits::default(), Timestamp::from_secs(1)), None);
+        assert_eq!(behaviour_band(std::slice::from_ref(&learning), Limits::default()), None);
         assert_eq!(fused(&[learning, clean()]), Band::Low);
     }
 
@@ -161,7 +203,7 @@ mod tests {
         {
             let signals = [typing(llr, Maturity::Mature), clean()];
             assert_eq!(fused(&signals), band);
-            assert_eq!(behaviour_band(&signals), Some(band));
+            assert_eq!(behaviour_band(&signals, Limits::default()), Some(band));
         }
         assert_eq!(
             fused(&[typing(4.0, Maturity::Mature), context::signal(Some(true), Some(true), 0, 0)]),
@@ -180,7 +222,10 @@ mod tests {
         ] {
             assert_eq!(fused(std::slice::from_ref(&accusation)), Band::High);
             let signals = [perfect.clone(), place.clone(), accusation];
-            assert_eq!((fused(&signals), behaviour_band(&signals)), (Band::High, Some(Band::High)));
+            assert_eq!(
+                (fused(&signals), behaviour_band(&signals, Limits::default())),
+                (Band::High, Some(Band::High))
+            );
         }
     }
 
@@ -200,9 +245,19 @@ mod tests {
             &RecordAccess { window_s: 3600, reads: 10, ..RecordAccess::default() },
             &record_access::Ceilings::default(),
         );
-        assert_eq!(behaviour_band(&[clean(), quiet, context::signal(Some(true), Some(true), 0, 0)]), None);
         assert_eq!(
-            fuse(&[Signal::unscored(SignalKind::Context, SignalStatus::Absent)], Timestamp::from_secs(1)),
+            behaviour_band(
+                &[clean(), quiet, context::signal(Some(true), Some(true), 0, 0)],
+                Limits::default()
+            ),
+            None
+        );
+        assert_eq!(
+            fuse(
+                &[Signal::unscored(SignalKind::Context, SignalStatus::Absent)],
+                Limits::default(),
+                Timestamp::from_secs(1)
+            ),
             None
         );
     }
@@ -232,17 +287,24 @@ mod tests {
     #[test]
     fn several_fields_say_no_more_than_one_may() {
         let field = typing(1.5, Maturity::Mature);
-        let one = fuse(std::slice::from_ref(&field), Timestamp::from_secs(1)).unwrap().score;
-        let three = fuse(&[field.clone(), field.clone(), field], Timestamp::from_secs(1)).unwrap().score;
+        let one =
+            fuse(std::slice::from_ref(&field), Limits::default(), Timestamp::from_secs(1)).unwrap().score;
+        let three = fuse(&[field.clone(), field.clone(), field], Limits::default(), Timestamp::from_secs(1))
+            .unwrap()
+            .score;
         assert!(three > one);
-        let most = fuse(&vec![typing(4.0, Maturity::Mature); 8], Timestamp::from_secs(1)).unwrap().score;
-        let one_may = fuse(&[typing(4.0, Maturity::Mature)], Timestamp::from_secs(1)).unwrap().score;
+        let most = fuse(&vec![typing(4.0, Maturity::Mature); 8], Limits::default(), Timestamp::from_secs(1))
+            .unwrap()
+            .score;
+        let one_may =
+            fuse(&[typing(4.0, Maturity::Mature)], Limits::default(), Timestamp::from_secs(1)).unwrap().score;
         assert!((most - one_may).abs() < 1e-6);
     }
 
     #[test]
     fn what_is_no_number_is_taken_as_the_worst() {
-        let risk = fuse(&[typing(f32::NAN, Maturity::Mature)], Timestamp::from_secs(1)).unwrap();
+        let risk =
+            fuse(&[typing(f32::NAN, Maturity::Mature)], Limits::default(), Timestamp::from_secs(1)).unwrap();
         assert_eq!(risk.band, Band::High);
         assert!((0.0..=1.0).contains(&risk.score));
         assert_eq!(fused(&[typing(f32::INFINITY, Maturity::Mature)]), Band::High);
@@ -254,7 +316,7 @@ mod tests {
         assert_eq!(fused(&[authenticator::signal(false, true)]), Band::Medium);
         assert_eq!(fused(&[authenticator::signal(false, false)]), Band::Low);
         assert_eq!(
-            behaviour_band(&[authenticator::signal(true, true)]),
+            behaviour_band(&[authenticator::signal(true, true)], Limits::default()),
             None,
             "a factor's state is no behaviour"
         );

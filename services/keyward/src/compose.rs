@@ -12,6 +12,7 @@ use keyward_domain::{Clock, Entropy};
 use keyward_engine::{Engine, EngineSettings, Parts, TokenSigner};
 use keyward_passkeys::{Passkeys, RelyingParty};
 use keyward_policy::PolicySet;
+use keyward_scoring::friction::Budget;
 use keyward_seal::KeyRing;
 use keyward_store::HotStore;
 use keyward_store_embedded::{DEFAULT_MAX_ENTRIES, EmbeddedStore, InProcessHot};
@@ -118,6 +119,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         reply_ttl: seconds(settings.assessment.reply_ttl_s),
         attempts_window: seconds(settings.limits.attempt_window_s),
         attempts_limit: settings.limits.attempts_per_window,
+        friction: Budget::of(settings.assessment.friction_budget),
         verify_concurrency: std::thread::available_parallelism().map_or(2, usize::from),
         ..EngineSettings::default()
     }

@@ -119,7 +119,7 @@ impl<'a> Attack<'a> {
     fn login(&mut self, typed: &FixedText) -> Result<bool, Failed> {
         let spared = self.spares(typed) && !self.model.score(typed).is_ok_and(|s| s.is_replay());
         if spared {
-            let budget = Budget { medium: self.options.budget, high: self.options.budget / 4.0 };
+            let budget = Budget::of(self.options.budget);
             self.friction = self.friction.after(Event::Accepted, budget);
             if self.options.learn == Learn::AcceptedOrProven {
                 self.learned.push(typed.clone());

@@ -254,7 +254,7 @@ impl<'a> Stream<'a> {
             return;
         }
         let event = if proven { Event::FalseAlarm(login.band) } else { Event::Accepted };
-        let budget = Budget { medium: self.options.budget, high: self.options.budget / 4.0 };
+        let budget = Budget::of(self.options.budget);
         self.friction = self.friction.after(event, budget);
     }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyward_api::v1;
 use keyward_domain::KeystrokeSample;
+use keyward_features::fixed_text;
+use keyward_scoring::KeystrokeModel;
 use keyward_simulate::authenticator::SoftAuthenticator;
 use keyward_simulate::typist::Typist;
 use prost::Message;
@@ -24,6 +26,8 @@ const PRACTISED: u64 = 200;
 /// Samples that are tried in search of those that pass, and how many are kept.
 const CANDIDATES: u64 = 40;
 const KEPT: usize = 4;
+/// Typing that is more unusual is left out: a person's limits come down over thousands of quiet logins.
+const MOST_Z: f32 = 1.0;
 /// Makers of requests at once.
 const MAKERS: usize = 32;
 
@@ -147,8 +151,13 @@ impl Clinician {
             return Err("a login with a passkey was not allowed".into());
         }
         let mut typing = Vec::new();
+        let typed: Result<Vec<_>, _> = samples(seed, PROFILE_SAMPLES).iter().map(fixed_text).collect();
+        let model = KeystrokeModel::train(&typed?)?;
         for at in 0..CANDIDATES {
             let sample = Typist::new(seed).type_text(KEYS, PRACTISED + PROFILE_SAMPLES + at);
+            if model.score(&fixed_text(&sample)?)?.z > MOST_Z {
+                continue;
+            }
             let visit = portal.visit(&name);
             let telemetry = portal.record(&visit, &sample).await?;
             if portal.assess(portal.login(&visit, Some(telemetry))).await?.allows() {

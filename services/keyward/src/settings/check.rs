@@ -116,6 +116,9 @@ impl Settings {
             "limits.caller_burst must be at least 1",
         );
         problems.when(self.passkeys.origins.is_empty(), "passkeys.origins must not be empty");
+        let budget = self.assessment.friction_budget;
+        problems
+            .when(!(0.001..=0.2).contains(&budget), "assessment.friction_budget must be from 0.001 to 0.2");
         let ratio = self.telemetry.trace_sample_ratio;
         problems.when(!(0.0..=1.0).contains(&ratio), "telemetry.trace_sample_ratio must be from 0 to 1");
     }

@@ -293,7 +293,7 @@ pub struct Limits {
 }
 
 /// See [`Settings::assessment`].
-#[derive(Debug, Clone, PartialEq, Eq, Config)]
+#[derive(Debug, Clone, PartialEq, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Assessment {
     /// How long a telemetry nonce can be used, in seconds.
@@ -315,6 +315,12 @@ pub struct Assessment {
     /// The time for an assessment when the caller sets no deadline, in milliseconds.
     #[config(default = 250)]
     pub default_deadline_ms: u64,
+
+    /// The share of a person's genuine logins that a mature model of their typing may raise to MEDIUM or above, from 0.001
+    /// to 0.2; a quarter of it to HIGH. Limits move for each person to keep it, within bounds. Less friction lets more
+    /// impostors in: `keyward evaluate keystroke --protocol stream --budget` says how many.
+    #[config(default = 0.02)]
+    pub friction_budget: f32,
 }
 
 /// See [`Settings::telemetry`].
