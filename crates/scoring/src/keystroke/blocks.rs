@@ -12,7 +12,7 @@
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, SimdMask, f32x16};
 
-use super::{CLIP, WINDOW};
+use super::{CLIP, WINDOW, ticks};
 
 /// Numbers in a vector: one register of AVX-512, two of AVX2, four of SSE2 or NEON.
 const LANES: usize = 16;
@@ -139,14 +139,20 @@ impl<S: Simd> Distances<S> {
     }
 }
 
-/// Mean absolute difference of two rows of equal length.
+/// Mean absolute difference of a query from a row of equal length.
 #[inline(always)]
-pub(super) fn mean_difference<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn mean_difference<S: Simd>(simd: S, times_s: &[f32], row: &[i16]) -> f32 {
     let mut sum = f32x16::splat(simd, 0.0);
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        sum += (load(simd, a) - load(simd, b)).abs();
+    for (times, row) in times_s.chunks(LANES).zip(row.chunks(LANES)) {
+        let mut row_s = [0.0; LANES];
+        for (time, tick) in row_s.iter_mut().zip(row) {
+            *time = ticks::to_seconds(*tick);
+        }
+        // A pause that the row could not keep is as long as it could.
+        let times = load(simd, times).max(-ticks::MAX_S).min(ticks::MAX_S);
+        sum += (times - load(simd, &row_s)).abs();
     }
-    sum.reduce_sum() / a.len() as f32
+    sum.reduce_sum() / times_s.len() as f32
 }
 
 /// Up to [`LANES`] numbers, filled up with zeros.

@@ -4,7 +4,7 @@
 use keyward_domain::Maturity;
 use keyward_features::Shape;
 
-use super::train::{median, narrow};
+use super::train::{median, narrow, ticks_of};
 use super::{Kind, Parts};
 
 /// How many samples' worth the population counts for in each scale.
@@ -32,7 +32,7 @@ pub(super) fn parts(shape: Shape, window: &[&[f32]]) -> Parts {
         maturity: Maturity::Learning,
         centre,
         scale,
-        rows: window.concat(),
+        rows: ticks_of(window),
         median: GENUINE + GENUINE_FIRST / window.len() as f32,
         spread: GENUINE_SPREAD,
     }

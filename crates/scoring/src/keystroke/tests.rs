@@ -93,7 +93,8 @@ fn scoring_agrees_with_the_definition() {
         let query = scale(sample.times_s());
         let mean: f64 = (0..WINDOW)
             .map(|row| {
-                let l1: f64 = scale(MODEL.row(row)).iter().zip(&query).map(|(a, b)| (a - b).abs()).sum();
+                let l1: f64 =
+                    scale(&seconds(MODEL.row(row))).iter().zip(&query).map(|(a, b)| (a - b).abs()).sum();
                 f64::from(weights[row]) * (-f64::from(*gamma) * l1).exp()
             })
             .sum();
@@ -149,10 +150,29 @@ fn the_farthest_typing_still_gets_a_finite_score() {
 #[test]
 fn the_nearest_row_is_found_wherever_it_lies() {
     for row in [0, 1, 7, 8, 31, 32, 49] {
-        let sample = FixedText::new(MODEL.shape().clone(), MODEL.row(row).to_vec()).unwrap();
+        let sample = FixedText::new(MODEL.shape().clone(), seconds(MODEL.row(row))).unwrap();
         let scored = MODEL.score(&sample).unwrap();
         assert!(scored.nearest_ms < 1e-3 && scored.is_replay(), "{row} {scored:?}");
     }
+}
+
+#[test]
+fn a_cached_model_takes_at_most_twice_its_numbers() {
+    assert!(MODEL.memory_bytes() <= 2 * MODEL.payload_bytes(), "{}", MODEL.memory_bytes());
+}
+
+#[test]
+fn a_replay_with_a_long_pause_is_still_one() {
+    let mut times: Vec<Vec<f32>> = (0..MODEL.row_count()).map(|row| seconds(MODEL.row(row))).collect();
+    times[7][4] += 20.0;
+    let texts: Vec<FixedText> =
+        times.into_iter().map(|times| FixedText::new(MODEL.shape().clone(), times).unwrap()).collect();
+    let model = KeystrokeModel::train(&texts).unwrap();
+    assert!(model.score(&texts[7]).unwrap().is_replay());
+}
+
+fn seconds(row: &[i16]) -> Vec<f32> {
+    row.iter().map(|tick| ticks::to_seconds(*tick)).collect()
 }
 
 #[test]
@@ -167,8 +187,16 @@ fn models_survive_storage() {
             assert!(KeystrokeModel::from_bytes(&bytes[..cut]).is_err());
         }
         let mut newer = bytes.clone();
-        newer[4] = 2;
-        assert_eq!(KeystrokeModel::from_bytes(&newer), Err(ModelError::Version(2)));
+        newer[4] = 3;
+        assert_eq!(KeystrokeModel::from_bytes(&newer), Err(ModelError::Version(3)));
+        // Version 1 had the rows as f32 in seconds.
+        let (head, _) = bytes.split_at(bytes.len() - 2 * model.rows.len());
+        let mut older =
+            [head, &seconds(&model.rows).iter().flat_map(|t| t.to_le_bytes()).collect::<Vec<_>>()].concat();
+        older[4] = 1;
+        assert_eq!(KeystrokeModel::from_bytes(&older).as_ref(), Ok(model));
+        older.pop();
+        assert_eq!(KeystrokeModel::from_bytes(&older), Err(ModelError::Damaged));
     }
     assert_eq!(KeystrokeModel::from_bytes(b"other"), Err(ModelError::NotAModel));
 }

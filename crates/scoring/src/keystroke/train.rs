@@ -4,7 +4,9 @@ use keyward_domain::Maturity;
 use keyward_features::{FixedText, Shape};
 use ndarray::Array2;
 
-use super::{CLIP, KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, calibration, prior};
+use super::{
+    CLIP, KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, calibration, prior, ticks,
+};
 use crate::fusion::MEDIUM_LLR;
 use crate::svm::{self, OneClass, SvmError};
 
@@ -46,9 +48,12 @@ pub enum TrainError {
 
 pub(super) fn train(samples: &[FixedText]) -> Result<KeystrokeModel, TrainError> {
     let shape = template_shape(samples).ok_or(TrainError::Empty)?.clone();
-    let mut window: Vec<&[f32]> =
-        samples.iter().rev().filter(|s| *s.shape() == shape).take(WINDOW).map(FixedText::times_s).collect();
-    window.reverse();
+    let newest = samples.iter().rev().filter(|s| *s.shape() == shape).take(WINDOW);
+    // What is kept is what is trained on, so that a stored model scores as the trained one did.
+    let mut kept: Vec<Vec<f32>> =
+        newest.map(|s| s.times_s().iter().map(|time| ticks::kept(*time)).collect()).collect();
+    kept.reverse();
+    let window: Vec<&[f32]> = kept.iter().map(Vec::as_slice).collect();
     let mut model = KeystrokeModel::from_parts(train_window(shape, &window)?);
     model.maturity = maturity(&model, &window)?;
     Ok(model)
@@ -62,6 +67,11 @@ fn template_shape(samples: &[FixedText]) -> Option<&Shape> {
     // `max_by_key` gives the last of equals, which is the newest.
     run.map(|run| run[0].shape())
         .or_else(|| samples.iter().map(FixedText::shape).max_by_key(|shape| count(shape)))
+}
+
+/// A window's times, row after row.
+pub(super) fn ticks_of(window: &[&[f32]]) -> Vec<i16> {
+    window.iter().flat_map(|row| row.iter().map(|time| ticks::from_seconds(*time))).collect()
 }
 
 fn train_window(shape: Shape, window: &[&[f32]]) -> Result<Parts, TrainError> {
@@ -95,7 +105,7 @@ fn svm_parts(shape: Shape, window: &[&[f32]]) -> Result<Parts, TrainError> {
         maturity: Maturity::Provisional,
         centre,
         scale,
-        rows: window.concat(),
+        rows: ticks_of(window),
         median: narrow(median),
         spread: narrow(spread),
     })

@@ -108,6 +108,6 @@ pub(super) fn score(figures: &mut Figures) -> Result<(), Failed> {
     let (newest, older) = texts.split_last().ok_or("there are samples")?;
     let model = KeystrokeModel::train(older)?;
     figures.note("score_us", time_us(|| model.score(black_box(newest))));
-    figures.note("model_bytes", model.to_bytes().len() as f64);
+    figures.note("model_bytes", model.payload_bytes() as f64);
     Ok(())
 }
