@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod data;
 mod files;
+pub mod free_text;
 pub mod keystroke;
 mod plots;
 pub mod report;
@@ -45,6 +47,8 @@ impl Common {
 pub enum Signal {
     /// Typing of a known text, on the CMU benchmark's file.
     Keystroke(keystroke::Options),
+    /// Typing of any text, on the Buffalo data set by key zones.
+    FreeText(free_text::Options),
 }
 
 /// Why an evaluation failed.
@@ -77,5 +81,6 @@ pub fn run(signal: &Signal, common: &Common, out: &mut impl Write) -> Result<(),
     let mut report = Report::new(common, out);
     match signal {
         Signal::Keystroke(options) => keystroke::run(options, common, &mut report),
+        Signal::FreeText(options) => free_text::run(options, common, &mut report),
     }
 }

@@ -5,6 +5,7 @@ pub mod authenticator;
 pub mod classic;
 pub mod context;
 pub mod evaluation;
+pub mod free_text;
 pub mod friction;
 pub mod fusion;
 pub mod integrity;
