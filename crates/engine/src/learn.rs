@@ -232,9 +232,7 @@ impl Trainer {
         let at = self.clock.now();
         let version =
             self.store.put_document(&person.who, name, version, sealed, at).await.map_err(durable)?;
-        let profile = Arc::new(Profile::new(version, at, model, friction));
-        self.profiles.put(&person.who, name, profile.clone());
-        Ok(profile)
+        Ok(self.profiles.put(&person.who, name, Profile::new(version, at, model, friction)))
     }
 
     fn seal(

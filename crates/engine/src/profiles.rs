@@ -32,17 +32,18 @@ pub(crate) struct Profile {
     /// As this version was written.
     friction: friction::State,
     /// Logins since that raised no alarm. Counted in memory alone.
-    quiet: AtomicU32,
+    quiet: Arc<AtomicU32>,
 }
 
 impl Profile {
+    /// A version whose logins nobody counted yet.
     pub(crate) fn new(
         version: u64,
         written_at: Timestamp,
         model: KeystrokeModel,
         friction: friction::State,
     ) -> Self {
-        Self { version, written_at, model, friction, quiet: AtomicU32::new(0) }
+        Self { version, written_at, model, friction, quiet: Arc::default() }
     }
 
     /// Where the person's limits stand now.
@@ -125,6 +126,23 @@ pub(crate) struct Profiles {
     store: Arc<dyn DurableStore>,
     /// That there is none is cached too: first logins have no profile.
     cache: Cache<(SubjectKey, String), Lookup>,
+    counts: Counts,
+}
+
+/// Quiet logins of versions, which outlive what is cached of those: that is read anew every minute.
+struct Counts(Cache<(SubjectKey, String), (u64, Arc<AtomicU32>)>);
+
+impl Counts {
+    /// The count of a version: the one that was begun, or a new one.
+    fn of(&self, key: (SubjectKey, String), version: u64) -> Arc<AtomicU32> {
+        let begun = self.0.get(&key).filter(|(counted, _)| *counted == version);
+        let (_, count) = begun.unwrap_or_else(|| {
+            let fresh = (version, Arc::default());
+            self.0.insert(key, fresh.clone());
+            fresh
+        });
+        count
+    }
 }
 
 /// The document (and sample) name of a profile.
@@ -173,7 +191,8 @@ impl Profiles {
             .max_capacity(settings.profile_cache_bytes)
             .time_to_live(FRESH)
             .build();
-        Self { store, cache }
+        let counts = Counts(Cache::new(settings.subject_cache_entries));
+        Self { store, cache, counts }
     }
 
     /// The profile, if there is one. Costs no store access when it is cached.
@@ -184,20 +203,34 @@ impl Profiles {
         }
         let lookup = match self.store.document(&person.who, name).await.map_err(durable)? {
             None => Lookup::Absent,
-            Some(document) => Lookup::Found(Arc::new(open(person, name, &document)?)),
+            Some(document) => {
+                let mut profile = open(person, name, &document)?;
+                if profile.model.maturity() == Maturity::Mature {
+                    profile.quiet = self.counts.of(key.clone(), profile.version);
+                }
+                Lookup::Found(Arc::new(profile))
+            }
         };
         self.cache.insert(key, lookup.clone());
         Ok(lookup)
     }
 
     /// Puts a version that was just written into the cache.
-    pub(crate) fn put(&self, who: &SubjectKey, name: &str, profile: Arc<Profile>) {
-        self.cache.insert((who.clone(), name.to_owned()), Lookup::Found(profile));
+    pub(crate) fn put(&self, who: &SubjectKey, name: &str, mut profile: Profile) -> Arc<Profile> {
+        let key = (who.clone(), name.to_owned());
+        if profile.model.maturity() == Maturity::Mature {
+            profile.quiet = self.counts.of(key.clone(), profile.version);
+        }
+        let profile = Arc::new(profile);
+        self.cache.insert(key, Lookup::Found(profile.clone()));
+        profile
     }
 
     /// Drops what is cached under a name.
     pub(crate) fn forget(&self, who: &SubjectKey, name: &str) {
-        self.cache.invalidate(&(who.clone(), name.to_owned()));
+        let key = (who.clone(), name.to_owned());
+        self.cache.invalidate(&key);
+        self.counts.0.invalidate(&key);
     }
 }
 
@@ -229,6 +262,22 @@ mod tests {
         for damaged in [&[][..], &[FORM], &[FORM, 1, 2, 3], b"kwk"] {
             assert!(decode(damaged).is_err());
         }
+    }
+
+    #[test]
+    fn a_count_outlives_what_is_cached_and_ends_with_its_version() {
+        let counts = Counts(Cache::new(10));
+        let key = |subject: &str| {
+            let who = SubjectKey {
+                tenant: keyward_domain::TenantId::parse("t").unwrap(),
+                subject: keyward_domain::SubjectId::parse(subject).unwrap(),
+            };
+            (who, "keystroke/personal/password".to_owned())
+        };
+        counts.of(key("a"), 1).fetch_add(3, Ordering::Relaxed);
+        assert_eq!(counts.of(key("a"), 1).load(Ordering::Relaxed), 3);
+        assert_eq!(counts.of(key("b"), 1).load(Ordering::Relaxed), 0);
+        assert_eq!(counts.of(key("a"), 2).load(Ordering::Relaxed), 0);
     }
 
     #[test]
