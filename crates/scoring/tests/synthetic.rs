@@ -40,7 +40,8 @@ fn forgeries_are_noticed() {
     let original = Typist::new(9).type_text(11, 180);
     let scored = |sample: &KeystrokeSample| model.score(&fixed_text(sample).unwrap()).unwrap();
     let exact = scored(&replay(&original));
-    assert!(exact.is_replay() && exact.nearest_ms < 1e-3, "{exact:?}");
+    // Rows are kept to 0.1 ms.
+    assert!(exact.is_replay() && exact.nearest_ms <= 0.051, "{exact:?}");
     assert!(scored(&jittered(&original, 2.0, 9)).is_replay());
     assert!(!scored(&Typist::new(9).type_text(11, 201)).is_replay());
     assert!(machine_like(&machine(11)).is_some());
