@@ -1,0 +1,3 @@
+export * from './collect/index.js';
+export * from './prompt/index.js';
+export * from './step-up/index.js';

@@ -1,0 +1,48 @@
+import type { Texts } from './texts.js';
+
+export const en: Texts = {
+  dir: 'ltr',
+  title: {
+    PASSKEY: 'Confirm that it is you',
+    HARDWARE_PASSKEY: 'Confirm with your security key',
+    BREAK_GLASS: 'Emergency access',
+    DENIED: 'This is not possible',
+  },
+  todo: {
+    PASSKEY: 'Use your passkey: fingerprint, face, PIN or security key.',
+    HARDWARE_PASSKEY: 'This needs the security key that your organisation registered for you.',
+    BREAK_GLASS:
+      'You do not have access to this. In an emergency you may open it: say why, and confirm with your passkey. The access is limited in time, recorded, and reviewed.',
+    NO_PASSKEY: 'You have no passkey that could confirm this. Register one, or ask your help desk.',
+  },
+  why: 'Why we ask',
+  justification: 'Why do you need access now?',
+  justificationHint: '10 to 500 characters. This will be read in the review.',
+  justificationShort: 'Please write at least 10 characters.',
+  usePasskey: 'Use passkey',
+  usePhone: 'Use a phone or tablet',
+  useSecurityKey: 'Use a security key',
+  openEmergency: 'Open in an emergency',
+  again: 'Try again',
+  cancel: 'Not now',
+  close: 'Close',
+  waiting: 'Waiting for your passkey …',
+  checking: 'Checking …',
+  unreachable: 'We could not check this just now. Please try again in a moment.',
+  reasons: {},
+  errors: {
+    CANCELLED: 'The passkey prompt was closed, or no passkey on this device fits. Try again, or use another device.',
+    TIMED_OUT: 'Nobody answered in time. Please try again.',
+    NO_AUTHENTICATOR: 'This device cannot confirm that it is you. Use a phone or a security key.',
+    NO_PASSKEY: 'You have no passkey that could confirm this. Register one, or ask your help desk.',
+    WRONG_ACCOUNT: 'This passkey belongs to another account. Use your own, or switch user.',
+    ALREADY_REGISTERED: 'This device has a passkey for your account already. Sign in with it.',
+    INSECURE_CONTEXT: 'Passkeys need a secure connection (https). Open this page by its secure address.',
+    WRONG_ORIGIN: 'This page is not the one that your passkey was registered for. Check the address.',
+    NOT_ALLOWED_HERE: 'The browser does not allow passkeys here. Click into the page and try again.',
+    UNSUPPORTED: 'This browser does not know passkeys. Use a current one, or another device.',
+    CHALLENGE_EXPIRED: 'This took too long, or was answered already. Please try again.',
+    INVALID_OPTIONS: 'Something went wrong on our side. Please try again.',
+    FAILED: 'Your passkey could not be used. Please try again.',
+  },
+};
