@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use keyward_domain::{CeremonyId, CredentialId, DecisionId, SessionId, SubjectKey, TenantId, Timestamp};
 use keyward_store::{
     AuditLog, AuditRow, CredentialRow, Credentials, DocumentVersion, Documents, DurableStore, HotRead,
-    HotStore, HotView, HotWrite, HotWritten, SampleRow, Samples, StoreError, StoreResult, SubjectRow,
-    Subjects,
+    HotStore, HotView, HotWrite, HotWritten, Removed, SampleRow, Samples, StoreError, StoreResult,
+    SubjectRow, Subjects,
 };
 
 /// What is out of order. Clones share the switches.
@@ -112,8 +112,26 @@ impl Subjects for FaultyDurable {
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow> {
         self.inner.ensure_subject(who, row).await
     }
-    async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<bool> {
+    async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<Removed> {
         self.inner.erase_subject(who).await
+    }
+    async fn subjects_after(
+        &self,
+        after: Option<&SubjectKey>,
+        limit: usize,
+    ) -> StoreResult<Vec<(SubjectKey, SubjectRow)>> {
+        self.inner.subjects_after(after, limit).await
+    }
+    async fn subject_count(&self) -> StoreResult<u64> {
+        self.inner.subject_count().await
+    }
+    async fn replace_wrapped_key(
+        &self,
+        who: &SubjectKey,
+        expected: &[u8],
+        wrapped_key: Vec<u8>,
+    ) -> StoreResult<()> {
+        self.inner.replace_wrapped_key(who, expected, wrapped_key).await
     }
 }
 

@@ -133,6 +133,30 @@ pub struct SubjectKey {
     pub subject: SubjectId,
 }
 
+/// The id that stands for what belongs to no one person. Callers cannot name it.
+const NOBODY: &str = "*";
+
+impl SubjectKey {
+    /// What stands for a tenant as a whole: its data key seals records that no person's key may seal, such as the record
+    /// of an erasure.
+    #[expect(clippy::missing_panics_doc, reason = "an asterisk is an id")]
+    pub fn of_tenant(tenant: &TenantId) -> Self {
+        let subject = SubjectId::parse(NOBODY).expect("an asterisk is an id");
+        Self { tenant: tenant.clone(), subject }
+    }
+
+    /// What stands for the deployment as a whole, in records that are no tenant's, such as those of key changes.
+    #[expect(clippy::missing_panics_doc, reason = "an asterisk is an id")]
+    pub fn of_deployment() -> Self {
+        Self::of_tenant(&TenantId::parse(NOBODY).expect("an asterisk is an id"))
+    }
+
+    /// Whether this is a person of a tenant, whom callers may name.
+    pub fn is_person(&self) -> bool {
+        self.subject.as_str() != NOBODY && self.tenant.as_str() != NOBODY
+    }
+}
+
 /// The id of a WebAuthn credential: opaque bytes chosen by the authenticator (at most 1023).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -150,5 +174,14 @@ mod tests {
             assert_eq!(TenantId::parse(bad), Err(IdError::Character), "{bad:?}");
         }
         assert_eq!(TenantId::parse("st-mary:eu/1").map(String::from), Ok("st-mary:eu/1".to_owned()));
+    }
+
+    #[test]
+    fn what_stands_for_tenant_and_deployment_is_no_person() {
+        let tenant = TenantId::parse("st-mary").expect("an id");
+        let whole = SubjectKey::of_tenant(&tenant);
+        assert!(!whole.is_person() && !SubjectKey::of_deployment().is_person());
+        assert_ne!(whole, SubjectKey::of_deployment());
+        assert!(SubjectKey { subject: SubjectId::parse("a").expect("an id"), ..whole }.is_person());
     }
 }

@@ -114,7 +114,7 @@ impl Engine {
     /// [`EngineError::StoreUnavailable`]; erasing again is safe.
     pub async fn erase_subject(&self, who: &SubjectKey) -> Result<Erased, EngineError> {
         let names = self.durable.document_names(who).await.map_err(durable)?;
-        let erased = self.durable.erase_subject(who).await.map_err(durable)?;
+        let removed = self.durable.erase_subject(who).await.map_err(durable)?;
         self.hot.forget(who).await.map_err(hot)?;
         self.people.forget(who);
         for (name, _) in names {
@@ -123,7 +123,7 @@ impl Engine {
         // Sealed under the deployment's key: the person's is gone.
         let record = Record { who: who.clone(), at: self.clock.now(), event: Event::Erased };
         let audit_index = self.log.append(&record, None).await?;
-        Ok(Erased { erased, audit_index })
+        Ok(Erased { removed, audit_index })
     }
 
     async fn person(&self, who: &SubjectKey) -> Result<std::sync::Arc<Person>, EngineError> {

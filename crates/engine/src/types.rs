@@ -4,6 +4,7 @@ use keyward_domain::{
     AssertionResponse, Assurance, BreakGlass, CeremonyId, DecisionId, DeviceClass, FieldLabel, Maturity,
     Outcome, Risk, SessionId, SubjectId, SubjectKey, TelemetryNonce, Timestamp,
 };
+use keyward_store::Removed;
 
 /// A nonce for telemetry.
 #[derive(Debug, Clone)]
@@ -148,8 +149,8 @@ pub struct ProfileStatus {
 /// The receipt of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erased {
-    /// Whether there was anything to erase.
-    pub erased: bool,
+    /// What there was.
+    pub removed: Removed,
     /// Index of its audit record.
     pub audit_index: u64,
 }

@@ -19,6 +19,28 @@ pub struct SubjectRow {
     pub created_at: Timestamp,
 }
 
+/// What an erasure removed, in rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Whether there was a row with a wrapped key.
+    pub subject: bool,
+    /// Passkeys.
+    pub credentials: u64,
+    /// Documents, each version counted.
+    pub documents: u64,
+    /// Training samples.
+    pub samples: u64,
+    /// Audit records whose subject was cleared. The records stay.
+    pub audit_records: u64,
+}
+
+impl Removed {
+    /// Whether there was anything.
+    pub fn anything(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 /// Subjects.
 #[async_trait]
 pub trait Subjects: Send + Sync {
@@ -29,9 +51,30 @@ pub trait Subjects: Send + Sync {
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow>;
 
     /// Removes the subject's row with the wrapped key, passkeys, documents and samples, and clears `subject` in their audit
-    /// rows. True if there was something. The log may lie apart from the rest, so this need not be one transaction: an
-    /// erase that was interrupted is completed by repeating it.
-    async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<bool>;
+    /// rows. Says what there was. The log may lie apart from the rest, so this need not be one transaction: an erase that
+    /// was interrupted is completed by repeating it, and each of the two tells what it removed.
+    async fn erase_subject(&self, who: &SubjectKey) -> StoreResult<Removed>;
+
+    /// The subjects of all tenants after one (or from the first), at most `limit`, in ascending order of tenant and then
+    /// subject, compared byte by byte. A subject that is there all the time while pages are read is read once; one that
+    /// comes meanwhile may be read or not.
+    async fn subjects_after(
+        &self,
+        after: Option<&SubjectKey>,
+        limit: usize,
+    ) -> StoreResult<Vec<(SubjectKey, SubjectRow)>>;
+
+    /// How many subjects there are, of all tenants.
+    async fn subject_count(&self) -> StoreResult<u64>;
+
+    /// Writes another wrapped form of the data key, if the row still holds `expected`. `Conflict` if it holds another,
+    /// `NotFound` if there is no row.
+    async fn replace_wrapped_key(
+        &self,
+        who: &SubjectKey,
+        expected: &[u8],
+        wrapped_key: Vec<u8>,
+    ) -> StoreResult<()>;
 }
 
 /// A passkey's row.

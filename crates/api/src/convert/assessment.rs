@@ -24,7 +24,7 @@ const JUSTIFICATION_CHARACTERS: (usize, usize) = (10, 500);
 /// Whom a nonce is for.
 pub fn issue_nonce(request: v1::IssueNonceRequest) -> Result<(TenantId, SessionId), Violations> {
     collect(|found| {
-        let tenant = text::id(request.tenant, Path::Request.field("tenant"), found);
+        let tenant = text::tenant(request.tenant, Path::Request.field("tenant"), found);
         let session = text::id(request.session, Path::Request.field("session"), found);
         Ok((tenant?, session?))
     })

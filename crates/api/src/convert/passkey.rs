@@ -80,8 +80,8 @@ pub fn begin_authentication(
 ) -> Result<AuthenticationStart, Violations> {
     let at = Path::Request;
     collect(|found| {
-        let tenant = text::id(request.tenant, at.field("tenant"), found);
-        let subject = text::optional_id(request.subject, at.field("subject"), found);
+        let tenant = text::tenant(request.tenant, at.field("tenant"), found);
+        let subject = text::optional_person(request.subject, at.field("subject"), found);
         let session = text::id(request.session, at.field("session"), found);
         let telemetry =
             request.telemetry.map(|it| telemetry::field(it, at.field("telemetry"), found)).transpose();
@@ -100,7 +100,7 @@ pub fn finish_authentication(
 ) -> Result<(TenantId, SessionId, AssertionResponse), Violations> {
     let at = Path::Request;
     collect(|found| {
-        let tenant = text::id(request.tenant, at.field("tenant"), found);
+        let tenant = text::tenant(request.tenant, at.field("tenant"), found);
         let session = text::id(request.session, at.field("session"), found);
         let assertion = assessment::required_assertion(request.assertion, at.field("assertion"), found);
         Ok((tenant?, session?, assertion?))

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keyward_domain::{CredentialId, DecisionId, IdError, SubjectKey};
+use keyward_domain::{CredentialId, DecisionId, IdError, SubjectId, SubjectKey, TenantId};
 use uuid::Uuid;
 
 use super::{Checked, Path, Violations};
@@ -33,10 +33,32 @@ pub(super) fn subject(
     at: Path<'_>,
     found: &mut Violations,
 ) -> Checked<SubjectKey> {
-    let tenant = id(tenant, at.field("tenant"), found);
-    let subject = id(subject, at.field("subject"), found);
+    let tenant = self::tenant(tenant, at.field("tenant"), found);
+    let subject = person(subject, at.field("subject"), found);
     Ok(SubjectKey { tenant: tenant?, subject: subject? })
 }
+
+/// A tenant. `*` stands for all of them where callers are set, and for none that can be named here.
+pub(super) fn tenant(text: String, at: Path<'_>, found: &mut Violations) -> Checked<TenantId> {
+    if text == NOBODY { Err(found.add(at, RESERVED)) } else { id(text, at, found) }
+}
+
+/// A person within a tenant. `*` stands for the tenant as a whole, whose key no caller may touch.
+pub(super) fn person(text: String, at: Path<'_>, found: &mut Violations) -> Checked<SubjectId> {
+    if text == NOBODY { Err(found.add(at, RESERVED)) } else { id(text, at, found) }
+}
+
+/// A person who may be left unnamed.
+pub(super) fn optional_person(
+    text: String,
+    at: Path<'_>,
+    found: &mut Violations,
+) -> Checked<Option<SubjectId>> {
+    if text.is_empty() { Ok(None) } else { person(text, at, found).map(Some) }
+}
+
+const NOBODY: &str = "*";
+const RESERVED: &str = "must not be an asterisk alone";
 
 /// A text of between `min` and `max` characters, not counting white space around it.
 pub(super) fn words(
@@ -88,6 +110,14 @@ mod tests {
 
     fn accepts<T>(convert: impl FnOnce(Path<'_>, &mut Violations) -> Checked<T>) -> bool {
         super::super::collect(|found| convert(Path::Request.field("x"), found)).is_ok()
+    }
+
+    #[test]
+    fn nobody_can_be_named() {
+        let fits =
+            |tenant: &str, who: &str| accepts(|at, found| subject(tenant.into(), who.into(), at, found));
+        assert!(fits("t", "u") && fits("t", "**"));
+        assert!(!fits("*", "u") && !fits("t", "*"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl ProfileApi {
         call.may_act_for(&who.tenant)?;
         let engine = self.0.engine.clone();
         let erased = call.change(async move { engine.erase_subject(&who).await }).await?;
-        Ok(v1::EraseSubjectResponse { erased: erased.erased, audit_index: erased.audit_index })
+        Ok(v1::EraseSubjectResponse { erased: erased.removed.anything(), audit_index: erased.audit_index })
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{RACERS, alice, at, awkward, checks, decision, race, tenant, who};
-use crate::{AuditRow, CredentialRow, DurableStore, SampleRow, SubjectRow};
+use crate::{AuditRow, CredentialRow, DurableStore, Removed, SampleRow, StoreError, SubjectRow};
 use keyward_domain::{CredentialId, SubjectKey};
 
 pub(super) async fn all<S: DurableStore + 'static>(make: &impl AsyncFn() -> S) {
@@ -11,6 +11,10 @@ pub(super) async fn all<S: DurableStore + 'static>(make: &impl AsyncFn() -> S) {
         awkward_subjects_are_told_apart,
         erasing_removes_everything_of_the_subject_and_nothing_else,
         erasing_what_is_not_there_says_so,
+        pages_hold_every_subject_once_and_in_order,
+        subjects_that_come_and_go_do_not_hide_others,
+        a_wrapped_key_is_replaced_if_it_is_the_one_expected,
+        of_two_that_replace_a_wrapped_key_one_does,
     );
 }
 
@@ -83,7 +87,9 @@ async fn erasing_removes_everything_of_the_subject_and_nothing_else<S: DurableSt
     for (other, n) in others.iter().zip(2..) {
         fill(&*store, other, n).await;
     }
-    assert_eq!(store.erase_subject(&alice()).await, Ok(true));
+    store.put_document(&alice(), "profile", 1, vec![1], at(2)).await.expect("a second version");
+    let removed = Removed { subject: true, credentials: 1, documents: 2, samples: 1, audit_records: 1 };
+    assert_eq!(store.erase_subject(&alice()).await, Ok(removed));
 
     assert_eq!(store.subject(&alice()).await, Ok(None));
     assert_eq!(store.credentials(&alice()).await, Ok(vec![]));
@@ -110,8 +116,82 @@ async fn erasing_removes_everything_of_the_subject_and_nothing_else<S: DurableSt
 }
 
 async fn erasing_what_is_not_there_says_so<S: DurableStore>(store: Arc<S>) {
-    assert_eq!(store.erase_subject(&alice()).await, Ok(false));
+    assert_eq!(store.erase_subject(&alice()).await, Ok(Removed::default()));
     fill(&*store, &alice(), 1).await;
-    assert_eq!(store.erase_subject(&alice()).await, Ok(true));
-    assert_eq!(store.erase_subject(&alice()).await, Ok(false));
+    let removed = Removed { subject: true, credentials: 1, documents: 1, samples: 1, audit_records: 1 };
+    assert_eq!(store.erase_subject(&alice()).await, Ok(removed));
+    assert_eq!(store.erase_subject(&alice()).await, Ok(Removed::default()));
+}
+
+/// All subjects, read in pages of a size.
+async fn paged<S: DurableStore>(store: &S, size: usize) -> Vec<(SubjectKey, SubjectRow)> {
+    let mut all: Vec<(SubjectKey, SubjectRow)> = Vec::new();
+    loop {
+        let page = store.subjects_after(all.last().map(|(who, _)| who), size).await.expect("a page");
+        assert!(page.len() <= size);
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+async fn pages_hold_every_subject_once_and_in_order<S: DurableStore>(store: Arc<S>) {
+    assert_eq!(store.subjects_after(None, 10).await, Ok(vec![]));
+    assert_eq!(store.subject_count().await, Ok(0));
+    let mut expected = Vec::new();
+    for (n, subject) in awkward().into_iter().enumerate() {
+        store.ensure_subject(&subject, row(&n.to_be_bytes())).await.expect("made");
+        expected.push((subject, row(&n.to_be_bytes())));
+    }
+    expected.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for size in [1, 2, 5, expected.len(), 1000] {
+        assert_eq!(paged(&*store, size).await, expected, "in pages of {size}");
+    }
+    assert_eq!(store.subject_count().await, Ok(expected.len() as u64));
+    assert_eq!(store.subjects_after(None, 0).await, Ok(vec![]));
+}
+
+async fn subjects_that_come_and_go_do_not_hide_others<S: DurableStore>(store: Arc<S>) {
+    for name in ["b", "d", "f"] {
+        store.ensure_subject(&who("t", name), row(b"k")).await.expect("made");
+    }
+    let last = who("t", "b");
+    store.erase_subject(&last).await.expect("erased");
+    store.ensure_subject(&who("t", "a"), row(b"k")).await.expect("made");
+    store.ensure_subject(&who("t", "e"), row(b"k")).await.expect("made");
+    let rest = store.subjects_after(Some(&last), 10).await.expect("a page");
+    let names: Vec<&str> = rest.iter().map(|(who, _)| who.subject.as_str()).collect();
+    assert_eq!(names, ["d", "e", "f"], "the page goes on after a subject that is gone");
+}
+
+async fn a_wrapped_key_is_replaced_if_it_is_the_one_expected<S: DurableStore>(store: Arc<S>) {
+    let replace = |expected: &'static [u8], new: &'static [u8]| {
+        let store = store.clone();
+        async move { store.replace_wrapped_key(&alice(), expected, new.to_vec()).await }
+    };
+    assert_eq!(replace(b"one", b"two").await, Err(StoreError::NotFound));
+    store.ensure_subject(&alice(), row(b"one")).await.expect("made");
+    store.ensure_subject(&who("st-john", "alice"), row(b"one")).await.expect("made");
+    assert_eq!(replace(b"One", b"two").await, Err(StoreError::Conflict));
+    assert_eq!(replace(b"one", b"two").await, Ok(()));
+    assert_eq!(store.subject(&alice()).await, Ok(Some(row(b"two"))), "all but the key is as it was");
+    assert_eq!(store.subject(&who("st-john", "alice")).await, Ok(Some(row(b"one"))));
+    assert_eq!(replace(b"one", b"two").await, Err(StoreError::Conflict), "repeated");
+    store.erase_subject(&alice()).await.expect("erased");
+    assert_eq!(replace(b"two", b"one").await, Err(StoreError::NotFound), "an erased key does not come back");
+    assert_eq!(store.subject(&alice()).await, Ok(None));
+}
+
+async fn of_two_that_replace_a_wrapped_key_one_does<S: DurableStore + 'static>(store: Arc<S>) {
+    store.ensure_subject(&alice(), row(b"old")).await.expect("made");
+    let replace = |n: usize, store: Arc<S>| async move {
+        (n, store.replace_wrapped_key(&alice(), b"old", n.to_be_bytes().to_vec()).await)
+    };
+    let done = race(&store, RACERS, replace).await;
+    let won: Vec<usize> = done.iter().filter(|(_, done)| done.is_ok()).map(|(n, _)| *n).collect();
+    assert_eq!(won.len(), 1, "{done:?}");
+    let lost = |done: &(usize, Result<(), StoreError>)| done.1 == Err(StoreError::Conflict);
+    assert_eq!(done.iter().filter(|done| lost(done)).count(), RACERS - 1, "{done:?}");
+    assert_eq!(store.subject(&alice()).await, Ok(Some(row(&won[0].to_be_bytes()))));
 }
