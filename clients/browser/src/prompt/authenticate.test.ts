@@ -67,6 +67,16 @@ describe('what goes wrong has a name', () => {
     expect(browser.get).not.toHaveBeenCalled();
   });
 
+  it('a device that could not have answered, where the browser says no more than that nobody did', async () => {
+    const able = {
+      isUserVerifyingPlatformAuthenticatorAvailable: vi.fn().mockResolvedValueOnce(true).mockResolvedValue(false),
+    };
+    browser = withPasskeys(able);
+    browser.get.mockRejectedValue(new DOMException('', 'NotAllowedError'));
+    await expect(authenticate(begun())).rejects.toMatchObject({ code: PromptCode.CANCELLED });
+    await expect(authenticate(begun())).rejects.toMatchObject({ code: PromptCode.NO_AUTHENTICATOR });
+  });
+
   it('nothing at all', async () => {
     browser.get.mockResolvedValue(null);
     await expect(authenticate(begun())).rejects.toMatchObject({ code: PromptCode.FAILED });

@@ -56,8 +56,18 @@ async function run({ kind, timeoutMs, ask }: Prompt, signal: AbortSignal): Promi
     if (!credential) throw new PromptError(PromptCode.FAILED);
     return credential as PublicKeyCredential;
   } catch (error) {
-    throw nameError(error, { kind, openMs: performance.now() - opened, timeoutMs, aborted: signal.aborted });
+    const named = nameError(error, { kind, openMs: performance.now() - opened, timeoutMs, aborted: signal.aborted });
+    throw await explained(named);
   }
+}
+
+// Browsers do not say that there was nothing that could have answered; that this device could not is told by other means.
+async function explained(error: PromptError): Promise<PromptError> {
+  const silent = error.code === PromptCode.CANCELLED || error.code === PromptCode.TIMED_OUT;
+  const able = silent
+    ? await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable?.().catch(() => true)
+    : true;
+  return able === false ? new PromptError(PromptCode.NO_AUTHENTICATOR, { cause: error.cause }) : error;
 }
 
 /** @throws {PromptError} where the page cannot have passkeys at all. */

@@ -4,7 +4,7 @@ export const PromptCode = {
   CANCELLED: 'CANCELLED',
   /** Nobody answered in time. Begin again: the challenge has run out too. */
   TIMED_OUT: 'TIMED_OUT',
-  /** There is no authenticator that can do what is asked, such as verifying the person. Offer another device or a key. */
+  /** Nothing on this device can verify the person, and nothing else answered. Offer a phone or a security key. */
   NO_AUTHENTICATOR: 'NO_AUTHENTICATOR',
   /** The person has no passkey that could answer. Register one. */
   NO_PASSKEY: 'NO_PASSKEY',

@@ -23,6 +23,13 @@ export interface StepUpResult {
 /** The least that a justification must have, as the contract says. */
 const LEAST_JUSTIFICATION = 10;
 
+/** After these the challenge is of no use any more, or may not be. */
+const OVER: ReadonlySet<PromptCode> = new Set([
+  PromptCode.CHALLENGE_EXPIRED,
+  PromptCode.TIMED_OUT,
+  PromptCode.NO_AUTHENTICATOR,
+]);
+
 // Where there is no DOM, as on a server, the class can still be named.
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
@@ -84,7 +91,9 @@ export class KeywardStepUp extends Base {
     this.#dialog.replaceChildren(this.#view.content);
     this.#dialog.lang = this.#language;
     this.#dialog.dir = this.#texts.dir;
-    if (justification && this.#view.justification) this.#view.justification.value = justification;
+    const field = this.#view.justification;
+    if (field && justification) field.value = justification;
+    field?.addEventListener('input', () => this.#tell(''));
   }
 
   #focus(): void {
@@ -159,7 +168,7 @@ export class KeywardStepUp extends Base {
     if (!this.#resolve) return;
     // An error of the app's may carry a code of ours, such as CHALLENGE_EXPIRED.
     const code = error instanceof PromptError ? error.code : codeIn(error);
-    if (code === PromptCode.CHALLENGE_EXPIRED || code === PromptCode.TIMED_OUT) this.#spent = true;
+    if (code && OVER.has(code)) this.#spent = true;
     this.#tell(code ? promptText(code, this.#language) : this.#texts.unreachable, code !== PromptCode.SUPERSEDED);
   }
 

@@ -15,7 +15,7 @@ dialog {
   inline-size: min(28rem, calc(100vw - 2rem));
   max-block-size: calc(100dvh - 2rem);
   overflow: auto;
-  padding: 1.5rem;
+  padding: 1.5rem 1.5rem .5rem;
   border: 1px solid var(--line);
   border-radius: var(--radius);
   background: var(--surface);
@@ -50,7 +50,7 @@ textarea {
   background: var(--error-surface);
   color: var(--error);
 }
-[role="status"] { min-block-size: 1.5em; color: var(--muted); }
+[role="status"] { min-block-size: 1.5em; margin: .25rem 0 0; text-align: center; color: var(--muted); }
 .actions { display: grid; gap: .5rem; }
 button {
   min-block-size: 2.75rem;
