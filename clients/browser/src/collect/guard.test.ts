@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { guarded, TelemetryGuardError } from './guard.js';
 import type { KeystrokeSample, Telemetry } from './telemetry.js';

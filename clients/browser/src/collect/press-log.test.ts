@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, it } from 'vitest';
 import { PressLog } from './press-log.js';
 import { KeyZone } from './telemetry.js';

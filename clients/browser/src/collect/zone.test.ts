@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, it } from 'vitest';
 import { KeyZone } from './telemetry.js';
 import { asSecret, zoneOf } from './zone.js';

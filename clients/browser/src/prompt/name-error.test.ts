@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, it } from 'vitest';
 import { PromptCode, PromptError } from './error.js';
 import { type Circumstances, nameError } from './name-error.js';
