@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward_domain::{CeremonyId, CredentialId, DecisionId, SessionId, SubjectKey, TenantId, Timestamp};
 use keyward_store::{
-    AuditLog, AuditRow, CredentialRow, Credentials, DocumentVersion, Documents, DurableStore, HotRead,
-    HotStore, HotView, HotWrite, HotWritten, Removed, SampleRow, Samples, StoreError, StoreResult,
-    SubjectRow, Subjects,
+    AuditLog, AuditRow, AuditSelection, CosignatureRow, CredentialRow, Credentials, DocumentVersion,
+    Documents, DurableStore, HotRead, HotStore, HotView, HotWrite, HotWritten, LogTree, Removed, SampleRow,
+    Samples, StoreError, StoreResult, SubjectRow, Subjects, Tile, TreeHead,
 };
 
 /// What is out of order. Clones share the switches.
@@ -208,6 +208,12 @@ impl AuditLog for FaultyDurable {
     async fn read(&self, from: u64, limit: usize) -> StoreResult<Vec<(u64, AuditRow)>> {
         self.inner.read(from, limit).await
     }
+    async fn commitments(&self, from: u64, limit: usize) -> StoreResult<Vec<(u64, [u8; 32])>> {
+        self.inner.commitments(from, limit).await
+    }
+    async fn select(&self, what: &AuditSelection) -> StoreResult<Vec<(u64, AuditRow)>> {
+        self.inner.select(what).await
+    }
     async fn by_decision(
         &self,
         tenant: &TenantId,
@@ -217,5 +223,27 @@ impl AuditLog for FaultyDurable {
     }
     async fn size(&self) -> StoreResult<u64> {
         self.inner.size().await
+    }
+    async fn prune(&self, below: u64) -> StoreResult<u64> {
+        self.inner.prune(below).await
+    }
+}
+
+#[async_trait]
+impl LogTree for FaultyDurable {
+    async fn head(&self) -> StoreResult<Option<TreeHead>> {
+        self.inner.head().await
+    }
+    async fn tile(&self, level: u8, index: u64) -> StoreResult<Option<Vec<u8>>> {
+        self.inner.tile(level, index).await
+    }
+    async fn advance(&self, expected: u64, head: TreeHead, tiles: Vec<Tile>) -> StoreResult<()> {
+        self.inner.advance(expected, head, tiles).await
+    }
+    async fn cosign(&self, cosignature: CosignatureRow) -> StoreResult<()> {
+        self.inner.cosign(cosignature).await
+    }
+    async fn cosignatures(&self) -> StoreResult<Vec<CosignatureRow>> {
+        self.inner.cosignatures().await
     }
 }

@@ -1,10 +1,11 @@
 //! What happened, in the words that will be read in six years.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keyward_domain::{
-    Assurance, BreakGlass, DecisionId, Evidence, Obligation, Outcome, PolicyId, Reason, RequestId, Risk,
-    SessionId, Signal, SubjectKey, Timestamp,
+    Assurance, BreakGlass, CallerId, DecisionId, Evidence, Obligation, Outcome, PolicyId, Reason, RequestId,
+    Risk, SessionId, Signal, SubjectKey, Timestamp,
 };
 use keyward_policy::Facts;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,54 @@ pub enum Event {
     },
     /// Everything of the person was erased, and the data key destroyed.
     Erased,
+    /// Decisions are made by another policy from here on.
+    PolicyChanged {
+        /// SHA-256 of its text, in hexadecimal.
+        digest: String,
+        /// That of the policy before; absent where none is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<String>,
+    },
+    /// Somebody read the log.
+    AdministratorRead(AdministratorRead),
+    /// Records at the end of their retention were removed. Their hashes remain.
+    Pruned {
+        /// The first index that was removed.
+        from: u64,
+        /// The first index that remains.
+        below: u64,
+        /// They were older than this.
+        before: Timestamp,
+    },
+}
+
+/// Who read what in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdministratorRead {
+    /// The calling service.
+    pub caller: CallerId,
+    /// The call, such as `QueryRecords`.
+    pub call: String,
+    /// What was asked for, as words and values; empty ones are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub filter: BTreeMap<String, String>,
+}
+
+impl Event {
+    /// The kind of the event: the word under which the log's rows are found, and under which it is written down.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Decision(_) => "decision",
+            Self::OutcomeReported { .. } => "outcome_reported",
+            Self::Passkey { .. } => "passkey",
+            Self::Profile { .. } => "profile",
+            Self::Erased => "erased",
+            Self::PolicyChanged { .. } => "policy_changed",
+            Self::AdministratorRead(_) => "administrator_read",
+            Self::Pruned { .. } => "pruned",
+        }
+    }
 }
 
 /// What happened to a passkey.
@@ -143,4 +192,34 @@ pub struct DecisionRecord {
     /// The justification of emergency access, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_the_words_that_records_are_written_with() {
+        let read = AdministratorRead {
+            caller: CallerId::parse("officer").unwrap(),
+            call: "QueryRecords".to_owned(),
+            filter: BTreeMap::new(),
+        };
+        let (id, digest) = (DecisionId(uuid::Uuid::nil()), "00".to_owned());
+        let events = [
+            Event::OutcomeReported { decision: id, outcome: String::new(), retracted_samples: 0 },
+            Event::Passkey { change: PasskeyChange::Renamed, credential: String::new() },
+            Event::Profile { change: ProfileChange::Reset, name: String::new() },
+            Event::Erased,
+            Event::PolicyChanged { digest, previous: None },
+            Event::AdministratorRead(read),
+            Event::Pruned { from: 0, below: 256, before: Timestamp::from_secs(0) },
+        ];
+        for event in events {
+            let record = Record { who: SubjectKey::of_deployment(), at: Timestamp::from_secs(1), event };
+            let json = serde_json::to_value(&record).unwrap();
+            assert_eq!(json["event"]["kind"], record.event.kind());
+            assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
+        }
+    }
 }

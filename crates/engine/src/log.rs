@@ -53,7 +53,8 @@ impl Log {
         let bound = Bound { who: &record.who, kind: "audit", name: "", version: 0 };
         let sealed = key.unwrap_or(&self.deployment).seal(&bound, &leaf.opening, &*self.entropy);
         let row = AuditRow {
-            leaf_hash: leaf.hash,
+            commitment: leaf.commitment,
+            kind: record.event.kind().to_owned(),
             tenant: record.who.tenant.clone(),
             subject: key.map(|_| record.who.subject.clone()),
             decision,

@@ -82,6 +82,6 @@ impl Engine {
         let (Some((_, row)), Some(person)) = (row, self.people.get(who).await?) else { return Err(unknown) };
         let bound = Bound { who, kind: "audit", name: "", version: 0 };
         let opening = person.data_key.open(&bound, &row.sealed).map_err(|_| unknown)?;
-        Leaf::open(&row.leaf_hash, &opening).map_err(|e| EngineError::Internal(e.to_string()))
+        Leaf::open(&row.commitment, &opening).map_err(|e| EngineError::Internal(e.to_string()))
     }
 }

@@ -19,7 +19,8 @@ const SEALED_BYTES: usize = 1_500;
 
 fn row() -> AuditRow {
     AuditRow {
-        leaf_hash: [7; 32],
+        commitment: [7; 32],
+        kind: "decision".to_owned(),
         tenant: TenantId::parse("st-mary").expect("legal"),
         subject: Some(SubjectId::parse("0190d2f4-clinician").expect("legal")),
         decision: Some(DecisionId(Uuid::now_v7())),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use keyward_domain::{DecisionId, SubjectId, SubjectKey, TenantId, Timestamp};
-use keyward_store::{AuditLog, AuditRow, StoreError, StoreResult};
+use keyward_store::{AuditLog, AuditRow, AuditSelection, DECISION_KIND, StoreError, StoreResult};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Connection};
 use tokio::sync::Mutex;
@@ -25,6 +25,9 @@ const STEPS: &[file::Step] = &[(1, "record", include_str!("../migrations/audit/0
 
 /// The most rows that one statement inserts. SQLite compiles it once for each number of rows.
 const ROWS_A_STATEMENT: usize = 64;
+
+/// The most rows that are pruned in one commit.
+const PRUNED_AT_ONCE: usize = 256;
 
 /// After how many bytes of records the write-ahead log is copied into the file.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
@@ -67,12 +70,15 @@ impl AuditFile {
 
     /// Where the indices have gaps: said by the integrity check.
     pub(crate) async fn gaps(&self) -> StoreResult<Option<String>> {
-        let (count, last): (i64, i64) = sqlx::query_as("SELECT count(*), coalesce(max(id), 0) FROM record")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(error)?;
-        Ok((count != last)
-            .then(|| format!("audit.db: {last} indices were given and {count} records are there")))
+        let (count, first, last): (i64, i64, i64) =
+            sqlx::query_as("SELECT count(*), coalesce(min(id), 1), coalesce(max(id), 0) FROM record")
+                .fetch_one(&self.readers)
+                .await
+                .map_err(error)?;
+        let given = last + 1 - first;
+        Ok((count != given).then(|| {
+            format!("audit.db: {given} indices were given since {} and {count} records are there", first - 1)
+        }))
     }
 
     /// Clears the subject in its records and returns in how many. Appends go on in between.
@@ -160,7 +166,8 @@ async fn insert(connection: &mut SqliteConnection, rows: Vec<AuditRow>) -> Store
     let mut query = sqlx::query(statement(rows.len()));
     for row in rows {
         query = query
-            .bind(row.leaf_hash.to_vec())
+            .bind(row.commitment.to_vec())
+            .bind(row.kind)
             .bind(String::from(row.tenant))
             .bind(row.subject.map(String::from))
             .bind(row.decision.map(|decision| decision.0.as_bytes().to_vec()))
@@ -174,9 +181,11 @@ async fn insert(connection: &mut SqliteConnection, rows: Vec<AuditRow>) -> Store
 fn statement(rows: usize) -> AssertSqlSafe<Arc<str>> {
     static STATEMENTS: [OnceLock<Arc<str>>; ROWS_A_STATEMENT] = [const { OnceLock::new() }; ROWS_A_STATEMENT];
     let text = STATEMENTS[rows - 1].get_or_init(|| {
-        let values = vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        format!("INSERT INTO record (leaf_hash, tenant, subject, decision, at_us, sealed) VALUES {values}")
-            .into()
+        let values = vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        format!(
+            "INSERT INTO record (commitment, kind, tenant, subject, decision, at_us, sealed) VALUES {values}"
+        )
+        .into()
     });
     AssertSqlSafe(Arc::clone(text))
 }
@@ -201,7 +210,7 @@ impl AuditLog for EmbeddedStore {
             return Ok(Vec::new());
         };
         let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT id, leaf_hash, tenant, subject, decision, at_us, sealed FROM record WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, commitment, kind, tenant, subject, decision, at_us, sealed FROM record WHERE id > ? ORDER BY id LIMIT ?",
         )
         .bind(from)
         .bind(column(limit))
@@ -211,13 +220,39 @@ impl AuditLog for EmbeddedStore {
         rows.into_iter().map(from_columns).collect()
     }
 
+    async fn commitments(&self, from: u64, limit: usize) -> StoreResult<Vec<(u64, [u8; 32])>> {
+        let Ok(from) = to_column(from) else {
+            return Ok(Vec::new());
+        };
+        let rows: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT id, commitment FROM record WHERE id > ? ORDER BY id LIMIT ?")
+                .bind(from)
+                .bind(column(limit))
+                .fetch_all(&self.audit.readers)
+                .await
+                .map_err(error)?;
+        rows.into_iter().map(|(id, bytes)| Ok((from_column(id - 1)?, commitment(id, bytes)?))).collect()
+    }
+
+    async fn select(&self, what: &AuditSelection) -> StoreResult<Vec<(u64, AuditRow)>> {
+        let Ok(from) = to_column(what.indices.start) else {
+            return Ok(Vec::new());
+        };
+        let to = i64::try_from(what.indices.end).unwrap_or(i64::MAX);
+        let mut query = sqlx::query_as::<_, Columns>(selecting(what)).bind(from).bind(to);
+        query = query.bind(what.tenant.as_str()).bind(column(what.limit));
+        query = query.bind(what.subject.as_ref().map(SubjectId::as_str)).bind(what.kind.as_deref());
+        let rows = query.fetch_all(&self.audit.readers).await.map_err(error)?;
+        rows.into_iter().map(from_columns).collect()
+    }
+
     async fn by_decision(
         &self,
         tenant: &TenantId,
         decision: DecisionId,
     ) -> StoreResult<Option<(u64, AuditRow)>> {
         let row: Option<Columns> = sqlx::query_as(
-            "SELECT id, leaf_hash, tenant, subject, decision, at_us, sealed FROM record \
+            "SELECT id, commitment, kind, tenant, subject, decision, at_us, sealed FROM record \
              WHERE decision = ? AND tenant = ? ORDER BY id LIMIT 1",
         )
         .bind(decision.0.as_bytes().as_slice())
@@ -235,16 +270,68 @@ impl AuditLog for EmbeddedStore {
             .map_err(error)?;
         from_column(last)
     }
+
+    async fn prune(&self, below: u64) -> StoreResult<u64> {
+        let below = i64::try_from(below).unwrap_or(i64::MAX);
+        let mut pruned = 0;
+        loop {
+            // A few at a time: appends go on in between.
+            let query = sqlx::query(
+                "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE id <= ? ORDER BY id LIMIT ?) \
+                 AND id < (SELECT max(id) FROM record)",
+            );
+            let query = query.bind(below).bind(column(PRUNED_AT_ONCE));
+            let mut writer = self.audit.writer.lock().await;
+            let some = query.execute(&mut *writer).await.map_err(error)?.rows_affected();
+            drop(writer);
+            pruned += some;
+            if some < PRUNED_AT_ONCE as u64 {
+                return Ok(pruned);
+            }
+        }
+    }
 }
 
-type Columns = (i64, Vec<u8>, String, Option<String>, Option<Vec<u8>>, i64, Vec<u8>);
+/// The statement of a selection. Parameters: 1 and 2 the ids (beyond, up to), 3 the tenant, 4 the limit, 5 the subject,
+/// 6 the kind. Nothing of the selection is in the text.
+fn selecting(what: &AuditSelection) -> AssertSqlSafe<String> {
+    let event = what.kind.as_deref().is_some_and(|kind| kind != DECISION_KIND);
+    let (from, which) = match (&what.subject, &what.kind) {
+        // The records of one subject lie far apart: their ids come from the narrow index.
+        (Some(_), kind) => (
+            "record",
+            format!(
+                "id IN (SELECT id FROM record INDEXED BY record_by_decision \
+                 WHERE tenant = ?3 AND subject = ?5 AND id > ?1 AND id <= ?2) AND subject = ?5{}",
+                if kind.is_some() { " AND kind = ?6" } else { "" }
+            ),
+        ),
+        (None, Some(_)) if event => {
+            ("record INDEXED BY record_of_event", "kind = ?6 AND kind <> 'decision'".to_owned())
+        }
+        (None, Some(_)) => ("record NOT INDEXED", "kind = ?6".to_owned()),
+        (None, None) => ("record NOT INDEXED", "TRUE".to_owned()),
+    };
+    let order = if what.newest_first { "DESC" } else { "ASC" };
+    AssertSqlSafe(format!(
+        "SELECT id, commitment, kind, tenant, subject, decision, at_us, sealed FROM {from} \
+         WHERE id > ?1 AND id <= ?2 AND tenant = ?3 AND {which} ORDER BY id {order} LIMIT ?4"
+    ))
+}
+
+type Columns = (i64, Vec<u8>, String, String, Option<String>, Option<Vec<u8>>, i64, Vec<u8>);
+
+fn commitment(id: i64, bytes: Vec<u8>) -> StoreResult<[u8; 32]> {
+    bytes.try_into().map_err(|_| StoreError::Damaged(format!("the commitment of record {}", id - 1)))
+}
 
 fn from_columns(
-    (id, leaf_hash, tenant, subject, decision, at, sealed): Columns,
+    (id, bytes, kind, tenant, subject, decision, at, sealed): Columns,
 ) -> StoreResult<(u64, AuditRow)> {
     let damaged = |what: &str| StoreError::Damaged(format!("{what} of record {}", id - 1));
     let row = AuditRow {
-        leaf_hash: leaf_hash.try_into().map_err(|_| damaged("the leaf hash"))?,
+        commitment: commitment(id, bytes)?,
+        kind,
         tenant: TenantId::parse(tenant).map_err(|_| damaged("the tenant"))?,
         subject: subject.map(SubjectId::parse).transpose().map_err(|_| damaged("the subject"))?,
         decision: decision.map(|bytes| decision_from(&bytes)).transpose()?,

@@ -9,6 +9,7 @@ mod hot;
 mod samples;
 mod store;
 mod subjects;
+mod tree;
 
 pub use hot::{DEFAULT_MAX_ENTRIES, InProcessHot};
 pub use store::EmbeddedStore;

@@ -1,4 +1,4 @@
-//! The durable store: two files in one directory.
+//! The durable store: three files in one directory.
 
 use std::path::Path;
 
@@ -7,9 +7,11 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
 use crate::audit::AuditFile;
 use crate::file;
+use crate::tree::TreeFile;
 
 const STATE_FILE: &str = "state.db";
 const AUDIT_FILE: &str = "audit.db";
+const TREE_FILE: &str = "tree.db";
 const STATE_STEPS: &[file::Step] = &[(1, "subjects", include_str!("../migrations/state/0001_subjects.sql"))];
 
 /// Durable state in a directory of this machine. Cheap to clone; all clones share the connections.
@@ -22,6 +24,7 @@ pub struct EmbeddedStore {
     /// Connections that read state.
     pub(crate) readers: SqlitePool,
     pub(crate) audit: AuditFile,
+    pub(crate) tree: TreeFile,
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -40,6 +43,7 @@ impl EmbeddedStore {
         file::make_dir(dir)?;
         let state = file::make_file(dir, STATE_FILE)?;
         let audit = file::make_file(dir, AUDIT_FILE)?;
+        let tree = file::make_file(dir, TREE_FILE)?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
@@ -50,28 +54,31 @@ impl EmbeddedStore {
         file::migrate(&mut connection, STATE_FILE, STATE_STEPS).await?;
         drop(connection);
         let audit = AuditFile::open(&audit, AUDIT_FILE).await.map_err(|e| named(AUDIT_FILE, e))?;
-        Ok(Self { writer, readers: file::readers(&state), audit })
+        let tree = TreeFile::open(&tree, TREE_FILE).await.map_err(|e| named(TREE_FILE, e))?;
+        Ok(Self { writer, readers: file::readers(&state), audit, tree })
     }
 
-    /// Whether both files answer.
+    /// Whether all files answer.
     ///
     /// # Errors
     /// `Unavailable` or `Damaged` when one does not.
     pub async fn ping(&self) -> StoreResult<()> {
-        for pool in [&self.readers, &self.audit.readers] {
+        for pool in [&self.readers, &self.audit.readers, &self.tree.readers] {
             sqlx::query("SELECT count(*) FROM sqlite_schema").execute(pool).await.map_err(file::error)?;
         }
         Ok(())
     }
 
-    /// Reads all of both files and says what is wrong with them; empty when all is well. Takes a second or so for
+    /// Reads all of the files and says what is wrong with them; empty when all is well. Takes a second or so for
     /// each few hundred megabytes.
     ///
     /// # Errors
     /// `Unavailable` or `Damaged` when a file cannot be read far enough to be checked.
     pub async fn integrity(&self) -> StoreResult<Vec<String>> {
         let mut found = Vec::new();
-        for (name, pool) in [(STATE_FILE, &self.readers), (AUDIT_FILE, &self.audit.readers)] {
+        let files =
+            [(STATE_FILE, &self.readers), (AUDIT_FILE, &self.audit.readers), (TREE_FILE, &self.tree.readers)];
+        for (name, pool) in files {
             found.extend(file::integrity(pool).await?.into_iter().map(|line| format!("{name}: {line}")));
         }
         found.extend(self.audit.gaps().await?);
@@ -84,6 +91,7 @@ impl EmbeddedStore {
         self.writer.close().await;
         self.readers.close().await;
         self.audit.close().await;
+        self.tree.close().await;
     }
 }
 

@@ -25,7 +25,8 @@ fn alice() -> SubjectKey {
 
 fn row(n: u64) -> AuditRow {
     AuditRow {
-        leaf_hash: [7; 32],
+        commitment: [7; 32],
+        kind: "decision".to_owned(),
         tenant: alice().tenant,
         subject: Some(alice().subject),
         decision: Some(DecisionId(Uuid::from_u128(n.into()))),
@@ -91,7 +92,7 @@ async fn nobody_else_can_read_the_files() {
     assert_eq!(mode(&dir), 0o700);
     let files: Vec<_> =
         dir.read_dir().expect("readable").map(|entry| entry.expect("readable").path()).collect();
-    assert!(files.len() >= 4, "two files and their write-ahead logs: {files:?}");
+    assert!(files.len() >= 6, "three files and their write-ahead logs: {files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
@@ -99,7 +100,7 @@ async fn nobody_else_can_read_the_files() {
 
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
-    for file in ["state.db", "audit.db"] {
+    for file in ["state.db", "audit.db", "tree.db"] {
         let dir = TempDir::new().expect("a directory");
         open(&dir).await.close().await;
         let options = SqliteConnectOptions::new().filename(dir.path().join(file));

@@ -14,6 +14,7 @@ mod expiry;
 mod hot;
 mod samples;
 mod subjects;
+mod tree;
 
 pub use hot::hot;
 
@@ -29,6 +30,7 @@ pub async fn durable<S: DurableStore + 'static>(make: impl AsyncFn() -> S) {
     documents::all(&make).await;
     samples::all(&make).await;
     audit::all(&make).await;
+    tree::all(&make).await;
 }
 
 /// Runs named checks, each with a fresh store.

@@ -6,9 +6,9 @@
 //! [`StoreError::Exists`](crate::StoreError::Exists) and a repeated compare-and-set [`StoreError::Conflict`](crate::StoreError::Conflict).
 
 use async_trait::async_trait;
-use keyward_domain::{CredentialId, DecisionId, SubjectId, SubjectKey, TenantId, Timestamp};
+use keyward_domain::{CredentialId, DecisionId, SubjectKey, TenantId, Timestamp};
 
-use crate::StoreResult;
+use crate::{AuditLog, LogTree, StoreResult};
 
 /// A subject's row: the wrapped data key under which everything behavioural of theirs is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,45 +187,6 @@ pub trait Samples: Send + Sync {
 /// How many samples are kept under one name.
 pub const KEPT_SAMPLES: usize = 200;
 
-/// A record as the log stores it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditRow {
-    /// The RFC 6962 leaf hash that a Merkle tree will be built over.
-    pub leaf_hash: [u8; 32],
-    /// The tenant, for queries.
-    pub tenant: TenantId,
-    /// Whose data key sealed the record; absent where the deployment's key did. Erasing the subject clears it in place,
-    /// which the log survives: leaf hashes are taken over commitments.
-    pub subject: Option<SubjectId>,
-    /// The decision, for queries; absent for records of other kinds.
-    pub decision: Option<DecisionId>,
-    /// When.
-    pub at: Timestamp,
-    /// The record, encoded by `keyward-audit` and sealed.
-    pub sealed: Vec<u8>,
-}
-
-/// The append-only log.
-#[async_trait]
-pub trait AuditLog: Send + Sync {
-    /// Appends the rows in order, all or none, and returns the index of the first. Indices start at 0, have no gaps,
-    /// and are never given twice. When this returns `Ok`, the rows are durable.
-    async fn append(&self, rows: Vec<AuditRow>) -> StoreResult<u64>;
-
-    /// Rows from an index on, at most `limit`.
-    async fn read(&self, from: u64, limit: usize) -> StoreResult<Vec<(u64, AuditRow)>>;
-
-    /// The row of a decision.
-    async fn by_decision(
-        &self,
-        tenant: &TenantId,
-        decision: DecisionId,
-    ) -> StoreResult<Option<(u64, AuditRow)>>;
-
-    /// How many rows there are.
-    async fn size(&self) -> StoreResult<u64>;
-}
-
 /// Everything durable, as one adapter gives it.
-pub trait DurableStore: Subjects + Credentials + Documents + Samples + AuditLog {}
-impl<T: Subjects + Credentials + Documents + Samples + AuditLog> DurableStore for T {}
+pub trait DurableStore: Subjects + Credentials + Documents + Samples + AuditLog + LogTree {}
+impl<T: Subjects + Credentials + Documents + Samples + AuditLog + LogTree> DurableStore for T {}

@@ -5,9 +5,11 @@
 pub mod conformance;
 pub mod durable;
 pub mod hot;
+pub mod log;
 
 pub use durable::*;
 pub use hot::*;
+pub use log::*;
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

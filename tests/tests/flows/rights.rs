@@ -29,7 +29,7 @@ async fn an_erased_person_leaves_commitments_that_nobody_can_open() {
         let hers: Vec<_> = before
             .iter()
             .filter(|(_, row)| of_alice(row))
-            .map(|(index, row)| (*index, row.leaf_hash))
+            .map(|(index, row)| (*index, row.commitment))
             .collect();
         assert!(hers.len() >= 3, "registration, import, decisions");
 
@@ -58,7 +58,7 @@ async fn an_erased_person_leaves_commitments_that_nobody_can_open() {
         assert!(!after.iter().any(|(_, row)| of_alice(row)), "under no name");
         for (index, hash) in hers {
             assert!(
-                after.iter().any(|(at, row)| *at == index && row.leaf_hash == hash),
+                after.iter().any(|(at, row)| *at == index && row.commitment == hash),
                 "leaf {index} is as it was"
             );
         }

@@ -71,7 +71,8 @@ async fn fill<S: DurableStore>(store: &S, subject: &SubjectKey, n: u8) {
 
 fn record(subject: &SubjectKey, n: u8) -> AuditRow {
     AuditRow {
-        leaf_hash: [n; 32],
+        commitment: [n; 32],
+        kind: crate::DECISION_KIND.to_owned(),
         tenant: subject.tenant.clone(),
         subject: Some(subject.subject.clone()),
         decision: Some(decision(n.into())),
