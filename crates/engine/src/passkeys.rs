@@ -135,6 +135,11 @@ impl Engine {
         rows.iter().map(info).collect()
     }
 
+    /// What tells the person's passkey managers that these passkeys, and no others, are good: JSON for the browser.
+    pub fn accepted_passkeys(&self, who: &SubjectKey, passkeys: &[PasskeyInfo]) -> String {
+        self.passkeys.accepted_credentials(self.user_handle(who), passkeys.iter().map(|passkey| &passkey.id))
+    }
+
     /// Gives a passkey another name.
     ///
     /// # Errors

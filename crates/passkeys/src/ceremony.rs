@@ -84,6 +84,7 @@ pub struct Verified {
 pub struct Passkeys {
     webauthn: Webauthn,
     attestation_roots: AttestationCaList,
+    party_id: String,
 }
 
 impl Passkeys {
@@ -92,7 +93,11 @@ impl Passkeys {
     /// # Errors
     /// [`PasskeyError::Configuration`] saying what is wrong with them.
     pub fn new(party: &RelyingParty) -> Result<Self, PasskeyError> {
-        Ok(Self { webauthn: party.webauthn()?, attestation_roots: party.attestation_roots()? })
+        Ok(Self {
+            webauthn: party.webauthn()?,
+            attestation_roots: party.attestation_roots()?,
+            party_id: party.id.clone(),
+        })
     }
 
     /// Begins to register a passkey, discoverable where the authenticator can. `exclude` are the stored
@@ -203,6 +208,18 @@ impl Passkeys {
             .finish_discoverable_authentication_v2(&response, begun, &stored.key)
             .map_err(|error| PasskeyError::named(&error, PasskeyError::Refused))?;
         weigh(stored, &result)
+    }
+
+    /// What tells a person's passkey managers which of their passkeys are good still: the options of
+    /// `PublicKeyCredential.signalAllAcceptedCredentials` as JSON (WebAuthn Level 3 §5.1.10).
+    pub fn accepted_credentials<'a>(
+        &self,
+        handle: [u8; 16],
+        ids: impl IntoIterator<Item = &'a CredentialId>,
+    ) -> String {
+        let ids: Vec<_> = ids.into_iter().map(|id| URL_SAFE_NO_PAD.encode(&id.0)).collect();
+        let user_id = URL_SAFE_NO_PAD.encode(handle);
+        json!({ "rpId": self.party_id, "userId": user_id, "allAcceptedCredentialIds": ids }).to_string()
     }
 
     /// What may be told of a stored passkey.

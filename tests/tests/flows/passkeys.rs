@@ -13,8 +13,12 @@ use keyward_tests::{Person, Place};
 use tonic::Code;
 
 async fn list(place: &Place, person: &Person) -> Vec<v1::Passkey> {
+    listed(place, person).await.passkeys
+}
+
+async fn listed(place: &Place, person: &Person) -> v1::ListPasskeysResponse {
     let request = v1::ListPasskeysRequest { tenant: TENANT.to_owned(), subject: person.subject.clone() };
-    place.door.passkeys().list_passkeys(request).await.expect("a list").into_inner().passkeys
+    place.door.passkeys().list_passkeys(request).await.expect("a list").into_inner()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,6 +43,34 @@ async fn a_person_signs_in_without_a_user_name() {
         place.door.close().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passkey_managers_are_told_which_passkeys_are_good() {
+    let place = Place::open().await;
+    let person = place.clinician("alice").await;
+    let (_, options) = place.door.begin("", "s", None).await;
+    let shown = person.authenticator.authenticate(&options).expect("the authenticator answers");
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+
+    let accepted = async || {
+        let json = listed(&place, &person).await.accepted_credentials_json;
+        serde_json::from_str::<serde_json::Value>(&json).expect("JSON")
+    };
+    let told = accepted().await;
+    assert_eq!(
+        told["userId"], shown["response"]["userHandle"],
+        "the authenticator knows her by the same handle"
+    );
+    assert_eq!(told["allAcceptedCredentialIds"], serde_json::json!([shown["id"]]));
+    assert!(options.contains(&format!("\"rpId\":{}", told["rpId"])), "{told} is of the party in {options}");
+
+    let passkey_id = shown["id"].as_str().expect("an id").to_owned();
+    let revoke =
+        v1::RevokePasskeyRequest { tenant: TENANT.to_owned(), subject: person.subject.clone(), passkey_id };
+    place.door.passkeys().revoke_passkey(revoke).await.expect("it is revoked");
+    assert_eq!(accepted().await["allAcceptedCredentialIds"], serde_json::json!([]));
+    place.door.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

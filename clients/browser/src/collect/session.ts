@@ -61,7 +61,7 @@ class Batches implements SessionCollector {
   readonly #presses: number;
   #busy = false;
   #lastMs = 0;
-  #flags = { pasted: false, autofilled: false, composed: false };
+  #composed = false;
   #sent = 0;
   #failed = 0;
   #dropped = 0;
@@ -73,7 +73,7 @@ class Batches implements SessionCollector {
     this.#presses = Math.min(options.presses ?? 200, 1024);
     const on = { capture: true, passive: true, signal: this.#end.signal };
     root.addEventListener('keydown', event => this.#keydown(event as KeyboardEvent), on);
-    root.addEventListener('compositionstart', () => this.#composed(), on);
+    root.addEventListener('compositionstart', () => this.#composing(), on);
     window.addEventListener('keyup', event => this.#keyup(event), on);
     window.addEventListener('blur', event => event.target instanceof Node || this.#log.loseHeld(), on);
     document.addEventListener('visibilitychange', () => document.hidden && this.#hidden(), on);
@@ -88,7 +88,9 @@ class Batches implements SessionCollector {
   flush(): void {
     const columns = this.#log.columns(false, false);
     const position = columns.zone.map(() => 0);
-    const sample = { field: this.options.label, ...columns, position, ...this.#flags, coarseClock: coarseClock() };
+    // Paste and autofill put text between the keys that are recorded, and take nothing from them.
+    const quality = { pasted: false, autofilled: false, composed: this.#composed, coarseClock: coarseClock() };
+    const sample = { field: this.options.label, ...columns, position, ...quality };
     this.#clear();
     if (sample.zone.length >= LEAST && this.#consented) this.#enqueue(guarded({ keystrokes: [sample] }));
   }
@@ -120,8 +122,8 @@ class Batches implements SessionCollector {
     if (full && (!this.#log.waiting || this.#log.length >= Math.min(this.#presses + 20, 1024))) this.flush();
   }
 
-  #composed(): void {
-    this.#flags.composed = true;
+  #composing(): void {
+    this.#composed = true;
   }
 
   #hidden(): void {
@@ -131,7 +133,7 @@ class Batches implements SessionCollector {
 
   #clear(): void {
     this.#log.clear();
-    this.#flags = { pasted: false, autofilled: false, composed: false };
+    this.#composed = false;
   }
 
   #erase(): void {

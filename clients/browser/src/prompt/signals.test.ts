@@ -31,6 +31,7 @@ it('is a courtesy: where the browser cannot or will not, nothing is thrown', asy
   expect(await signalAccepted(accepted)).toBe(false);
   withPasskeys({ signalAllAcceptedCredentials: async () => Promise.reject(new DOMException('', 'SecurityError')) });
   expect(await signalAccepted(accepted)).toBe(false);
+  expect(await signalAccepted('no JSON')).toBe(false);
   vi.stubGlobal('PublicKeyCredential', undefined);
   expect(await signalAccepted(accepted)).toBe(false);
 });

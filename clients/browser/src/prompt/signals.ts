@@ -28,9 +28,15 @@ export function signalUnknown(answer: Answer, rpId: string = location.hostname):
   return passedOn(signals => signals.signalUnknownCredential?.({ rpId, credentialId: id }));
 }
 
-/** Tells the passkey manager which passkeys are still good, such as after one was removed. */
-export function signalAccepted(accepted: AcceptedCredentials): Promise<boolean> {
-  return passedOn(signals => signals.signalAllAcceptedCredentials?.(accepted));
+/**
+ * Tells the passkey manager which passkeys are still good, such as after one was removed: `accepted_credentials_json` of
+ * ListPasskeys, as it is or parsed.
+ */
+export function signalAccepted(accepted: AcceptedCredentials | string): Promise<boolean> {
+  return passedOn(signals => {
+    const options = typeof accepted === 'string' ? (JSON.parse(accepted) as AcceptedCredentials) : accepted;
+    return signals.signalAllAcceptedCredentials?.(options);
+  });
 }
 
 /** Tells the passkey manager how the account is called now. */

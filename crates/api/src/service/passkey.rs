@@ -72,7 +72,9 @@ impl PasskeyApi {
         let who = convert::list_passkeys(message)?;
         call.may_act_for(&who.tenant)?;
         let passkeys = call.read(self.0.engine.list_passkeys(&who)).await?;
-        Ok(v1::ListPasskeysResponse { passkeys: passkeys.into_iter().map(convert::passkey).collect() })
+        let accepted_credentials_json = self.0.engine.accepted_passkeys(&who, &passkeys);
+        let passkeys = passkeys.into_iter().map(convert::passkey).collect();
+        Ok(v1::ListPasskeysResponse { passkeys, accepted_credentials_json })
     }
 
     async fn rename(
