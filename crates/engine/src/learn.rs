@@ -3,6 +3,7 @@
 //! INVARIANT: nothing reaches [`Learner::teach`] that was not typed under a passkey assertion with user verification whose
 //! challenge was bound to that very typing, or imported by a caller who vouches for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyward_domain::{Band, Clock, Decision, DecisionId, Entropy, Outcome, SubjectKey, Timestamp};
@@ -43,7 +44,8 @@ struct Lesson {
     band: Option<Band>,
 }
 
-/// Takes lessons and hands them to the trainer's task.
+/// Takes lessons and hands them to the trainer's task, which learns everything that waits of one person at once: a rush of
+/// logins costs a training for each person and not for each login.
 pub(crate) struct Learner {
     queue: mpsc::Sender<Job>,
     observer: Arc<dyn Observer>,
@@ -69,14 +71,19 @@ impl Learner {
         let trainer = Arc::new(trainer);
         let learner = Self { queue, observer, trainer: trainer.clone() };
         tokio::spawn(async move {
-            while let Some(job) = jobs.recv().await {
-                match job {
-                    Job::Drained(done) => drop(done.send(())),
-                    Job::Proven(lesson) => {
-                        if let Err(error) = trainer.learn(*lesson).await {
-                            tracing::warn!(%error, "a lesson was not learned");
-                        }
+            let mut waiting = Vec::new();
+            while jobs.recv_many(&mut waiting, jobs.max_capacity()).await > 0 {
+                let (mut lessons, mut drained) = (Vec::new(), Vec::new());
+                for job in waiting.drain(..) {
+                    match job {
+                        Job::Proven(lesson) => lessons.push(*lesson),
+                        Job::Drained(done) => drained.push(done),
                     }
+                }
+                trainer.learn_all(lessons).await;
+                for done in drained {
+                    // Who asked may have gone.
+                    let _ = done.send(());
                 }
                 trainer.observer.learning(jobs.len(), false);
             }
@@ -154,14 +161,37 @@ impl Engine {
 }
 
 impl Trainer {
-    async fn learn(&self, lesson: Lesson) -> Result<(), EngineError> {
-        let person = self.people.get_or_create(&lesson.who).await?;
-        for (name, text) in lesson.typed {
-            let sample = self.seal(&person, &name, lesson.decision, lesson.at, &text)?;
-            self.store.add_samples(&person.who, &name, vec![sample]).await.map_err(durable)?;
-            self.train(&person, &name, Taught::ProvenLogin(lesson.band)).await?;
+    /// Learns lessons, person by person. What cannot be learned of one does not keep the others from it.
+    async fn learn_all(&self, mut lessons: Vec<Lesson>) {
+        // Stable, so that each person's lessons stay in their order.
+        lessons.sort_by(|a, b| a.who.cmp(&b.who));
+        for of_one in lessons.chunk_by(|a, b| a.who == b.who) {
+            if let Err(error) = self.learn(of_one).await {
+                tracing::warn!(%error, lessons = of_one.len(), "lessons were not learned");
+            }
         }
-        self.people.see(&lesson.who, lesson.marks, lesson.at).await
+    }
+
+    /// Learns the lessons of one person, oldest first: their samples are added and each profile is trained once.
+    async fn learn(&self, lessons: &[Lesson]) -> Result<(), EngineError> {
+        let Some(first) = lessons.first() else { return Ok(()) };
+        let person = self.people.get_or_create(&first.who).await?;
+        let mut taught: BTreeMap<&str, (Vec<SampleRow>, Vec<Band>)> = BTreeMap::new();
+        for lesson in lessons {
+            for (name, text) in &lesson.typed {
+                let (samples, bands) = taught.entry(name).or_default();
+                samples.push(self.seal(&person, name, lesson.decision, lesson.at, text)?);
+                bands.extend(lesson.band);
+            }
+        }
+        for (name, (samples, bands)) in taught {
+            self.store.add_samples(&person.who, name, samples).await.map_err(durable)?;
+            self.train(&person, name, Taught::ProvenLogins(&bands)).await?;
+        }
+        for lesson in lessons {
+            self.people.see(&lesson.who, lesson.marks, lesson.at).await?;
+        }
+        Ok(())
     }
 
     /// Adds samples that are no login's, such as imported ones, and trains.
@@ -184,7 +214,7 @@ impl Trainer {
         &self,
         person: &Person,
         name: &str,
-        taught: Taught,
+        taught: Taught<'_>,
     ) -> Result<Option<Arc<Profile>>, EngineError> {
         loop {
             let current = self.store.document(&person.who, name).await.map_err(durable)?;

@@ -71,7 +71,7 @@ impl Profile {
     pub(crate) fn next_friction(
         &self,
         next: &KeystrokeModel,
-        taught: Taught,
+        taught: Taught<'_>,
         budget: Budget,
     ) -> friction::State {
         let restarted = self.model.shape() != next.shape();
@@ -80,19 +80,19 @@ impl Profile {
             _ if restarted => friction::State::default(),
             // Limits that an attack may have loosened are not to be told from others.
             Taught::TakenBack => friction::State::default(),
-            Taught::ProvenLogin(Some(band)) if mature => {
-                self.friction(budget).after(Event::FalseAlarm(band), budget)
-            }
-            Taught::ProvenLogin(_) | Taught::Imported => self.friction(budget),
+            Taught::ProvenLogins(bands) if mature => bands
+                .iter()
+                .fold(self.friction(budget), |state, band| state.after(Event::FalseAlarm(*band), budget)),
+            Taught::ProvenLogins(_) | Taught::Imported => self.friction(budget),
         }
     }
 }
 
 /// What came to a profile since its last version.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Taught {
-    /// Typing of a proven login, and what the models had said of it.
-    ProvenLogin(Option<Band>),
+pub(crate) enum Taught<'a> {
+    /// Typing of proven logins, and what the models had said of each that they judged, oldest first.
+    ProvenLogins(&'a [Band]),
     /// Samples that the caller vouches for.
     Imported,
     /// Samples of a confirmed attack were taken out.
@@ -290,7 +290,7 @@ mod tests {
         let quiet = profile.limits(budget).medium;
         assert!(quiet < Limits::default().medium);
         let after = |taught| profile.next_friction(&model, taught, budget);
-        let alarmed = after(Taught::ProvenLogin(Some(Band::Medium)));
+        let alarmed = after(Taught::ProvenLogins(&[Band::Medium]));
         assert!(alarmed.limits().medium > Limits::default().medium);
         assert!((after(Taught::Imported).limits().medium - quiet).abs() < 1e-6);
         assert_eq!(after(Taught::TakenBack), friction::State::default());
