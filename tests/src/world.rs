@@ -44,6 +44,8 @@ pub enum Hot<'a> {
     InProcess,
     /// In Redis at this URL; a call may take so long.
     Redis(&'a str, Duration),
+    /// In Redis, in whatever form.
+    In(Box<RedisSettings>),
 }
 
 /// A running engine. Door and tests may stop it and start the next on the same deployment.
@@ -97,6 +99,7 @@ impl Deployment {
         let store = EmbeddedStore::open(self.dir()).await.expect("the store opens");
         let hot: Arc<dyn HotStore> = match hot {
             Hot::InProcess => Arc::new(InProcessHot::new(self.clock.clone(), 100_000)),
+            Hot::In(settings) => Arc::new(RedisHot::connect(*settings).await.expect("sound settings")),
             Hot::Redis(url, timeout) => {
                 let mut settings = RedisSettings::new(url);
                 settings.response_timeout = timeout;

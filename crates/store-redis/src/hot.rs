@@ -6,12 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward_domain::{CeremonyId, SessionId, SubjectKey, TenantId};
 use keyward_store::{HotRead, HotStore, HotView, HotWrite, HotWritten, StoreError, StoreResult};
-use redis::{Script, cmd};
+use redis::{Cmd, FromRedisValue, Script, Value, cmd};
 
 use crate::RedisSettings;
+use crate::advice::{self, Advice};
 use crate::keys::Keys;
 use crate::link::{Link, Repeat};
 
+/// The script that writes what a decision leaves behind.
+const WRITE: &str = include_str!("scripts/write.lua");
+/// The script that removes a subject's keys from a cluster.
+const FORGET: &str = include_str!("scripts/forget.lua");
+/// How often `forget` walks the key space until it gives up.
+const WALKS: usize = 3;
 /// How many keys one step of SCAN looks at.
 const SCANNED_A_STEP: usize = 1000;
 
@@ -25,6 +32,7 @@ struct Shared {
     link: Link,
     keys: Keys,
     write: Script,
+    settings: RedisSettings,
 }
 
 impl std::fmt::Debug for RedisHot {
@@ -43,7 +51,8 @@ impl RedisHot {
         let shared = Shared {
             link: Link::new(&settings)?,
             keys: Keys::new(&settings.key_prefix),
-            write: Script::new(include_str!("scripts/write.lua")),
+            write: Script::new(WRITE),
+            settings,
         };
         let hot = Self { shared: Arc::new(shared) };
         // Whether it answers shows in every call that follows, and in the health of the service.
@@ -51,22 +60,48 @@ impl RedisHot {
         Ok(hot)
     }
 
-    /// What is wrong with how the server is set up; empty when nothing is.
+    /// What is not as it should be with how Redis is set up; empty when all is.
     ///
     /// # Errors
     /// `Unavailable` when it does not answer, or does not let us ask (`INFO`).
-    pub async fn advice(&self) -> StoreResult<Vec<String>> {
-        let ask = |mut link| async move { cmd("INFO").arg("memory").query_async::<String>(&mut link).await };
-        let info = self.shared.link.ask(Repeat::Safe, ask).await?;
-        let policy =
-            info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or("noeviction");
-        Ok(match policy.trim() {
-            "noeviction" => Vec::new(),
-            other => vec![format!(
-                "maxmemory-policy is {other}: under memory pressure redis would forget used nonces and attempt counters; \
-                 set it to noeviction"
-            )],
-        })
+    pub async fn advice(&self) -> StoreResult<Vec<Advice>> {
+        advice::look(&self.shared.link, &self.shared.settings).await
+    }
+}
+
+impl Shared {
+    fn slot_of(&self, who: &SubjectKey) -> u16 {
+        if self.link.is_cluster() { self.link.slot(&Keys::tag(who)) } else { 0 }
+    }
+
+    fn slot_of_ceremony(&self, tenant: &TenantId, id: &CeremonyId) -> u16 {
+        if self.link.is_cluster() { self.link.slot(&Keys::ceremony_tag(tenant, id)) } else { 0 }
+    }
+
+    /// The write script's call, by its hash or whole.
+    fn write_command(&self, how: &str, script: &str, what: &HotWrite) -> Cmd {
+        let keys = &self.keys;
+        let mut call = cmd(how);
+        call.arg(script).arg(if what.use_nonce.is_some() { 4 } else { 3 });
+        call.arg(keys.reply(&what.who, &what.request));
+        call.arg(keys.session(&what.who, &what.session));
+        call.arg(keys.attempts(&what.who));
+        if let Some((nonce, _)) = &what.use_nonce {
+            call.arg(keys.nonce(&what.who, nonce));
+        }
+        call.arg(&what.reply).arg(millis(what.reply_ttl));
+        if what.session_expected == 0 {
+            call.arg(b"".as_slice());
+        } else {
+            call.arg(what.session_expected.to_be_bytes().as_slice());
+        }
+        call.arg(join_session(what.session_expected.saturating_add(1), &what.session_value))
+            .arg(millis(what.session_ttl));
+        call.arg(what.count_attempt.map_or(0, millis));
+        if let Some((_, ttl)) = &what.use_nonce {
+            call.arg(millis(*ttl));
+        }
+        call
     }
 }
 
@@ -81,9 +116,9 @@ impl HotStore for RedisHot {
         if let Some(nonce) = &what.nonce {
             command.arg(keys.nonce(&what.who, nonce));
         }
-        let command = &command;
-        let ask = |mut link| async move { command.query_async::<Vec<Option<Vec<u8>>>>(&mut link).await };
-        let mut values = self.shared.link.ask(Repeat::Safe, ask).await?.into_iter();
+        let slot = self.shared.slot_of(&what.who);
+        let answer = self.shared.link.ask(slot, Repeat::Safe, &command).await?;
+        let mut values = taken::<Vec<Option<Vec<u8>>>>(answer)?.into_iter();
         let mut next = || values.next().flatten();
         Ok(HotView {
             session: next().map(split_session).transpose()?,
@@ -94,26 +129,11 @@ impl HotStore for RedisHot {
     }
 
     async fn write(&self, what: HotWrite) -> StoreResult<HotWritten> {
-        let keys = &self.shared.keys;
-        let mut call = self.shared.write.prepare_invoke();
-        call.key(keys.reply(&what.who, &what.request));
-        call.key(keys.session(&what.who, &what.session));
-        call.key(keys.attempts(&what.who));
-        call.arg(what.reply).arg(millis(what.reply_ttl));
-        if what.session_expected == 0 {
-            call.arg(b"".as_slice());
-        } else {
-            call.arg(what.session_expected.to_be_bytes().as_slice());
-        }
-        call.arg(join_session(what.session_expected.saturating_add(1), &what.session_value))
-            .arg(millis(what.session_ttl));
-        call.arg(what.count_attempt.map_or(0, millis));
-        if let Some((nonce, ttl)) = &what.use_nonce {
-            call.key(keys.nonce(&what.who, nonce)).arg(millis(*ttl));
-        }
-        let call = &call;
-        let ask = |mut link| async move { call.invoke_async::<(u8, Option<Vec<u8>>)>(&mut link).await };
-        match self.shared.link.ask(Repeat::Safe, ask).await? {
+        let shared = &self.shared;
+        let by_hash = shared.write_command("EVALSHA", shared.write.get_hash(), &what);
+        let whole = || shared.write_command("EVAL", WRITE, &what);
+        let answer = shared.link.run(shared.slot_of(&what.who), &by_hash, &whole).await?;
+        match taken::<(u8, Option<Vec<u8>>)>(answer)? {
             (0, _) => Ok(HotWritten::Done),
             (1, Some(reply)) => Ok(HotWritten::ReplyExists(reply)),
             (2, _) => Ok(HotWritten::NonceUsed),
@@ -123,10 +143,10 @@ impl HotStore for RedisHot {
     }
 
     async fn session(&self, who: &SubjectKey, session: &SessionId) -> StoreResult<Option<(u64, Vec<u8>)>> {
-        let key = &self.shared.keys.session(who, session);
-        let ask =
-            |mut link| async move { cmd("GET").arg(key).query_async::<Option<Vec<u8>>>(&mut link).await };
-        self.shared.link.ask(Repeat::Safe, ask).await?.map(split_session).transpose()
+        let mut command = cmd("GET");
+        command.arg(self.shared.keys.session(who, session));
+        let answer = self.shared.link.ask(self.shared.slot_of(who), Repeat::Safe, &command).await?;
+        taken::<Option<Vec<u8>>>(answer)?.map(split_session).transpose()
     }
 
     async fn put_ceremony(
@@ -138,35 +158,57 @@ impl HotStore for RedisHot {
     ) -> StoreResult<()> {
         let mut command = cmd("SET");
         command.arg(self.shared.keys.ceremony(tenant, id)).arg(value).arg("PX").arg(millis(ttl));
-        let command = &command;
-        let ask = |mut link| async move { command.query_async::<()>(&mut link).await };
+        let slot = self.shared.slot_of_ceremony(tenant, id);
         // Not repeated: between two sends someone may have taken it, and it would be there a second time.
-        self.shared.link.ask(Repeat::Never, ask).await
+        self.shared.link.ask(slot, Repeat::Never, &command).await.map(drop)
     }
 
     async fn take_ceremony(&self, tenant: &TenantId, id: &CeremonyId) -> StoreResult<Option<Vec<u8>>> {
-        let key = &self.shared.keys.ceremony(tenant, id);
-        let ask =
-            |mut link| async move { cmd("GETDEL").arg(key).query_async::<Option<Vec<u8>>>(&mut link).await };
+        let mut command = cmd("GETDEL");
+        command.arg(self.shared.keys.ceremony(tenant, id));
+        let slot = self.shared.slot_of_ceremony(tenant, id);
         // Not repeated: it would answer that there is none when the first send took it.
-        self.shared.link.ask(Repeat::Never, ask).await
+        taken(self.shared.link.ask(slot, Repeat::Never, &command).await?)
     }
 
     async fn forget(&self, who: &SubjectKey) -> StoreResult<()> {
-        let pattern = &self.shared.keys.all_of(who);
+        if self.shared.link.is_cluster() {
+            self.forget_slot(who).await
+        } else {
+            self.forget_scanning(who).await
+        }
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.shared.link.ask_all(Repeat::Safe, &cmd("PING")).await.map(drop)
+    }
+}
+
+impl RedisHot {
+    /// Walks the key space of the one server. A cursor means nothing to another server: after a failure, which may be a
+    /// fail-over, the walk begins anew.
+    async fn forget_scanning(&self, who: &SubjectKey) -> StoreResult<()> {
+        let mut walked = self.walk(who).await;
+        for _ in 1..WALKS {
+            if walked.is_ok() {
+                break;
+            }
+            walked = self.walk(who).await;
+        }
+        walked
+    }
+
+    async fn walk(&self, who: &SubjectKey) -> StoreResult<()> {
+        let (link, pattern) = (&self.shared.link, self.shared.keys.all_of(who));
         let mut cursor = 0_u64;
         loop {
-            let step = |mut link| async move {
-                let mut scan = cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED_A_STEP);
-                scan.query_async::<(u64, Vec<Vec<u8>>)>(&mut link).await
-            };
-            let (next, found) = self.shared.link.ask(Repeat::Safe, step).await?;
-            let found = &found;
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCANNED_A_STEP);
+            let (next, found) = taken::<(u64, Vec<Vec<u8>>)>(link.ask(0, Repeat::Never, &scan).await?)?;
             if !found.is_empty() {
-                let unlink =
-                    |mut link| async move { cmd("UNLINK").arg(found).query_async::<()>(&mut link).await };
-                self.shared.link.ask(Repeat::Safe, unlink).await?;
+                let mut unlink = cmd("UNLINK");
+                unlink.arg(found);
+                link.ask(0, Repeat::Never, &unlink).await?;
             }
             if next == 0 {
                 return Ok(());
@@ -175,10 +217,32 @@ impl HotStore for RedisHot {
         }
     }
 
-    async fn ping(&self) -> StoreResult<()> {
-        let ask = |mut link| async move { cmd("PING").query_async::<()>(&mut link).await };
-        self.shared.link.ask(Repeat::Safe, ask).await
+    /// Has the holder of the subject's slot remove the subject's keys. Then asks every master for keys in this slot, which
+    /// while the slot moves may lie with two of them.
+    async fn forget_slot(&self, who: &SubjectKey) -> StoreResult<()> {
+        let (link, slot) = (&self.shared.link, self.shared.slot_of(who));
+        let beginning = self.shared.keys.beginning(who);
+        let mut forget = cmd("EVAL");
+        forget.arg(FORGET).arg(1).arg(self.shared.keys.attempts(who)).arg(&beginning);
+        link.ask(slot, Repeat::Safe, &forget).await?;
+        let mut keys_in_slot = cmd("CLUSTER");
+        keys_in_slot.arg("GETKEYSINSLOT").arg(slot).arg(i32::MAX);
+        let found = link.ask_all(Repeat::Safe, &keys_in_slot).await?;
+        for key in taken::<Vec<Vec<Vec<u8>>>>(found)?.into_iter().flatten() {
+            if key.starts_with(beginning.as_bytes()) {
+                let mut unlink = cmd("UNLINK");
+                unlink.arg(key);
+                link.ask(slot, Repeat::Safe, &unlink).await?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// An answer as what it must be.
+fn taken<T: FromRedisValue>(answer: Value) -> StoreResult<T> {
+    redis::from_redis_value(answer)
+        .map_err(|_| StoreError::Damaged("redis answered what it never answers".to_owned()))
 }
 
 /// A session's value in Redis: its version in eight bytes, most significant first, and then what the caller gave.

@@ -30,13 +30,28 @@ impl Keys {
         format!("{}:h:{{{}|{}}}:a", self.prefix, who.tenant, who.subject)
     }
 
+    /// What stands in the braces of all keys of a subject.
+    pub(crate) fn tag(who: &SubjectKey) -> String {
+        format!("{}|{}", who.tenant, who.subject)
+    }
+
+    /// What stands in the braces of a ceremony's key.
+    pub(crate) fn ceremony_tag(tenant: &TenantId, id: &CeremonyId) -> String {
+        format!("{tenant}|{id}")
+    }
+
+    /// What every key of the subject begins with, and no other key.
+    pub(crate) fn beginning(&self, who: &SubjectKey) -> String {
+        format!("{}:h:{{{}|{}}}:", self.prefix, who.tenant, who.subject)
+    }
+
     pub(crate) fn ceremony(&self, tenant: &TenantId, id: &CeremonyId) -> String {
         format!("{}:c:{{{tenant}|{id}}}", self.prefix)
     }
 
     /// A pattern of SCAN that matches every key of the subject and no other.
     pub(crate) fn all_of(&self, who: &SubjectKey) -> String {
-        let literal = format!("{}:h:{{{}|{}}}:", self.prefix, who.tenant, who.subject);
+        let literal = self.beginning(who);
         let mut pattern = String::with_capacity(literal.len() + 8);
         for character in literal.chars() {
             if matches!(character, '*' | '?' | '[' | ']' | '\\') {

@@ -1,16 +1,15 @@
-//! The connection, and how long a call may wait for it.
+//! One call: where it goes, how long it may take, and what its failure means for the next ones.
 
-use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use keyward_store::{StoreError, StoreResult};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, RedisError, RedisResult};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
 use crate::RedisSettings;
 use crate::breaker::Breaker;
+use crate::connector::{Connection, Connector};
+use crate::line::Line;
 
 /// Whether a command may be sent again when the connection broke and nobody knows whether it ran.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,82 +18,112 @@ pub(crate) enum Repeat {
     Never,
 }
 
-/// How often a connection may be given up for a new one, in milliseconds.
-const RENEW_EVERY_MS: u64 = 200;
+/// A cluster's slots share a breaker in groups of so many neighbours: nodes hold ranges, and one may be down alone.
+const SLOTS_A_BREAKER: u16 = 256;
+const SLOTS: u16 = 16_384;
 
-/// One connection that all calls share, made anew when it breaks.
+/// What is sent.
+enum Sent<'c> {
+    /// To the holder of a slot.
+    Command(u16, &'c Cmd),
+    /// The same, by its hash, and whole.
+    Script(u16, &'c Cmd, &'c (dyn Fn() -> Cmd + Sync)),
+    ToAll(&'c Cmd),
+}
+
+impl Sent<'_> {
+    async fn over(&self, connection: &mut Connection) -> RedisResult<Value> {
+        match self {
+            Self::Command(slot, command) => connection.send(command, *slot).await,
+            Self::Script(slot, by_hash, whole) => match connection.send(by_hash, *slot).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    connection.send(&whole(), *slot).await
+                }
+                outcome => outcome,
+            },
+            Self::ToAll(command) => connection.send_to_all(command).await.map(Value::Array),
+        }
+    }
+}
+
+/// What calls go through.
 pub(crate) struct Link {
-    client: Client,
-    config: ConnectionManagerConfig,
-    manager: ArcSwap<ConnectionManager>,
-    breaker: Breaker,
+    line: Arc<Line>,
+    /// One; of a cluster, one for each group of slots, and a last one for what goes to all.
+    breakers: Vec<Breaker>,
     timeout: Duration,
-    begun: Instant,
-    /// Milliseconds since `begun` at which `manager` was last replaced.
-    renewed_ms: AtomicU64,
 }
 
 impl Link {
-    /// A link that connects with its first call. Must be made within a Tokio runtime.
+    /// A link that connects with its first call. Must be used within a Tokio runtime.
     pub(crate) fn new(settings: &RedisSettings) -> StoreResult<Self> {
-        let (client, config) = (settings.client()?, settings.manager());
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
-            .map_err(|e| StoreError::Unavailable(text(&e)))?;
+        let connector = Connector::new(settings)?;
+        let breakers = if connector.is_cluster() { SLOTS / SLOTS_A_BREAKER + 1 } else { 1 };
         Ok(Self {
-            client,
-            config,
-            manager: ArcSwap::from_pointee(manager),
-            breaker: Breaker::new(),
+            breakers: (0..breakers).map(|_| Breaker::new()).collect(),
+            line: Line::new(connector, settings.connect_timeout),
             timeout: settings.response_timeout,
-            begun: Instant::now(),
-            renewed_ms: AtomicU64::new(0),
         })
     }
 
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.line.is_cluster()
+    }
+
+    /// The slot of a key's part in braces. Without a cluster slots mean nothing, and cost nothing.
+    pub(crate) fn slot(&self, tag: &str) -> u16 {
+        if self.is_cluster() { crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS } else { 0 }
+    }
+
     /// Makes one call, which ends within the response timeout whatever the server does.
-    pub(crate) async fn ask<T, F>(
+    pub(crate) async fn ask(&self, slot: u16, repeat: Repeat, command: &Cmd) -> StoreResult<Value> {
+        self.call(self.breaker(slot), repeat, &Sent::Command(slot, command)).await
+    }
+
+    /// The same with a script, by its hash, or whole where the server does not know it (any more).
+    pub(crate) async fn run(
         &self,
-        repeat: Repeat,
-        call: impl Fn(ConnectionManager) -> F,
-    ) -> StoreResult<T>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
-        if !self.breaker.admits() {
+        slot: u16,
+        by_hash: &Cmd,
+        whole: &(dyn Fn() -> Cmd + Sync),
+    ) -> StoreResult<Value> {
+        self.call(self.breaker(slot), Repeat::Safe, &Sent::Script(slot, by_hash, whole)).await
+    }
+
+    /// The same to the server, or to each master of a cluster: an array of their answers.
+    pub(crate) async fn ask_all(&self, repeat: Repeat, command: &Cmd) -> StoreResult<Value> {
+        let all = self.breakers.last().unwrap_or(&self.breakers[0]);
+        self.call(all, repeat, &Sent::ToAll(command)).await
+    }
+
+    fn breaker(&self, slot: u16) -> &Breaker {
+        &self.breakers[usize::from(slot / SLOTS_A_BREAKER)]
+    }
+
+    async fn call(&self, breaker: &Breaker, repeat: Repeat, sent: &Sent<'_>) -> StoreResult<Value> {
+        if !breaker.admits() {
             return Err(StoreError::Unavailable(
                 "redis is down, as calls just before this one found".to_owned(),
             ));
         }
-        let manager = ConnectionManager::clone(&self.manager.load());
-        let mut watch = Watch { link: self, begun: Instant::now(), settled: false };
-        let attempts = async {
-            match call(manager.clone()).await {
-                Err(e) if repeat == Repeat::Safe && dropped(&e) => call(manager).await,
-                outcome => outcome,
-            }
-        };
-        let outcome = tokio::time::timeout(self.timeout, attempts).await;
+        let mut watch = Watch { link: self, breaker, begun: Instant::now(), settled: false };
+        let outcome = tokio::time::timeout(self.timeout, self.attempts(repeat, sent)).await;
         watch.settled = true;
         match outcome {
             Ok(Ok(value)) => {
-                self.breaker.answered();
+                breaker.answered();
                 Ok(value)
             }
-            Ok(Err(e)) => {
-                if refused(&e) {
-                    self.breaker.answered();
+            Ok(Err(error)) => {
+                if refused(&error) {
+                    breaker.answered();
                 } else {
-                    self.failed();
+                    self.failed(breaker);
                 }
-                // The manager connects again after an error of the network alone. One that came while it connected (a
-                // login refused, a greeting cut short, a server still loading) it would repeat for ever.
-                if !e.is_io_error() {
-                    self.renew();
-                }
-                Err(StoreError::Unavailable(text(&e)))
+                Err(StoreError::Unavailable(text(&error)))
             }
             Err(_) => {
-                self.failed();
+                self.failed(breaker);
                 Err(StoreError::Unavailable(format!(
                     "redis did not answer within {} ms",
                     self.timeout.as_millis()
@@ -103,25 +132,29 @@ impl Link {
         }
     }
 
-    /// A connection whose far end is gone without a word never becomes well by itself: when calls keep failing, the
-    /// next one begins with a new connection.
-    fn failed(&self) {
-        if self.breaker.failed() {
-            self.renew();
+    /// Sends once; once more on a new connection, where the first one turned out to be broken and that is safe.
+    async fn attempts(&self, repeat: Repeat, sent: &Sent<'_>) -> RedisResult<Value> {
+        let connection = self.line.connection().await?;
+        let first = sent.over(&mut Connection::clone(&connection)).await;
+        let Err(error) = &first else { return first };
+        let demoted = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+        if !demoted && !error.is_unrecoverable_error() {
+            return first;
         }
+        self.line.drop_broken(&connection);
+        // A server that is no master any more did not run it. A cluster's client repeats by itself.
+        if self.is_cluster() || (repeat == Repeat::Never && !demoted) {
+            return first;
+        }
+        let connection = self.line.connection().await?;
+        sent.over(&mut Connection::clone(&connection)).await
     }
 
-    /// Drops the connection for a new one, but not in quick succession. Calls under way keep the old one.
-    fn renew(&self) {
-        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let last = self.renewed_ms.load(Ordering::Relaxed);
-        let due = now >= last.saturating_add(RENEW_EVERY_MS);
-        if due
-            && self.renewed_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-            && let Ok(manager) =
-                ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
-        {
-            self.manager.store(manager.into());
+    /// A connection whose far end is gone without a word never becomes well by itself: when calls keep failing, a new one
+    /// is made.
+    fn failed(&self, breaker: &Breaker) {
+        if breaker.failed() {
+            self.line.renew();
         }
     }
 }
@@ -129,6 +162,7 @@ impl Link {
 /// Counts a call as failed whose caller waited and gave up before the timeout: deadlines may be shorter.
 struct Watch<'l> {
     link: &'l Link,
+    breaker: &'l Breaker,
     begun: Instant,
     settled: bool,
 }
@@ -136,14 +170,9 @@ struct Watch<'l> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if !self.settled && self.begun.elapsed() >= self.link.timeout / 10 {
-            self.link.failed();
+            self.link.failed(self.breaker);
         }
     }
-}
-
-/// Whether the connection was there and broke: a server that restarted, or that closed an idle connection.
-fn dropped(error: &RedisError) -> bool {
-    error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
 /// Whether the server was there and said no.
@@ -152,7 +181,7 @@ fn refused(error: &RedisError) -> bool {
 }
 
 /// What went wrong, without what the server said of it: that may quote keys, and keys hold ids.
-fn text(error: &RedisError) -> String {
+pub(crate) fn text(error: &RedisError) -> String {
     let what = match error.kind() {
         ErrorKind::Io if error.is_timeout() => "no answer in time",
         ErrorKind::Io if error.is_connection_refusal() => "connection refused",

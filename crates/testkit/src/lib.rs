@@ -7,4 +7,4 @@ mod redis;
 
 pub use clock::ManualClock;
 pub use proxy::{ChaosProxy, Fault};
-pub use redis::{RedisServer, StartError};
+pub use redis::{RedisCluster, RedisSentinel, RedisServer, StartError};

@@ -16,14 +16,14 @@ use keyward_scoring::friction::Budget;
 use keyward_seal::KeyRing;
 use keyward_store::HotStore;
 use keyward_store_embedded::{DEFAULT_MAX_ENTRIES, EmbeddedStore, InProcessHot};
-use keyward_store_redis::{RedisHot, RedisSettings};
+use keyward_store_redis::{ClientCertificate, Place, RedisHot, RedisSettings};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::observability::{Metrics, methods_of};
 use crate::secrets::{self, SecretError};
-use crate::settings::{self, Settings};
+use crate::settings::{self, RedisMode, Settings};
 use crate::transport::App;
 
 /// Why an engine could not be put together.
@@ -135,16 +135,44 @@ async fn hot_store(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<dy
 /// The settings of the Redis adapter.
 ///
 /// # Errors
-/// [`ComposeError`] when there is no URL, or the password file cannot be read.
+/// [`ComposeError`] when there is no address, or a file cannot be read.
 pub fn redis_settings(redis: &settings::Redis) -> Result<RedisSettings, ComposeError> {
-    let url = redis.url.as_ref().ok_or_else(|| ComposeError::Settings("redis.url is not set".to_owned()))?;
-    let mut out = RedisSettings::new(url);
+    let mut out = match redis.mode {
+        RedisMode::Standalone => RedisSettings::new(set("redis.url", redis.url.as_ref())?),
+        RedisMode::Cluster => RedisSettings::cluster(redis.nodes.clone()),
+        RedisMode::Sentinel => {
+            let master = set("redis.sentinel_master", redis.sentinel_master.as_ref())?;
+            let mut out = RedisSettings::sentinel(redis.nodes.clone(), master);
+            if let Place::Sentinel { database, login, .. } = &mut out.place {
+                *database = redis.database.unwrap_or(0).into();
+                let password = redis.sentinel_password_file.as_deref().map(read_password).transpose()?;
+                *login = password.map(|password| (redis.sentinel_username.clone(), password));
+            }
+            out
+        }
+    };
     out.username.clone_from(&redis.username);
-    out.response_timeout = Duration::from_millis(redis.response_timeout_ms);
-    if let Some(path) = &redis.password_file {
-        out.password = Some(SecretString::from(read_text(path)?.trim_end().to_owned()));
+    out.password = redis.password_file.as_deref().map(read_password).transpose()?;
+    out.root_certificates_pem =
+        redis.tls_ca_file.as_deref().map(|path| read_text(path).map(String::into_bytes)).transpose()?;
+    if let (Some(certificate), Some(key)) = (&redis.tls_certificate_file, &redis.tls_key_file) {
+        out.client_certificate = Some(ClientCertificate {
+            certificate_pem: read_text(certificate)?.into_bytes(),
+            private_key_pem: SecretString::from(read_text(key)?),
+        });
     }
+    out.key_prefix.clone_from(&redis.key_prefix);
+    out.connect_timeout = Duration::from_millis(redis.connect_timeout_ms);
+    out.response_timeout = Duration::from_millis(redis.response_timeout_ms);
     Ok(out)
+}
+
+fn set<'s>(key: &str, value: Option<&'s String>) -> Result<&'s String, ComposeError> {
+    value.ok_or_else(|| ComposeError::Settings(format!("{key} is not set")))
+}
+
+fn read_password(path: &Path) -> Result<SecretString, ComposeError> {
+    Ok(SecretString::from(read_text(path)?.trim().to_owned()))
 }
 
 fn passkeys(settings: &settings::Passkeys) -> Result<Passkeys, ComposeError> {

@@ -1,7 +1,10 @@
-//! `try` and `bench` as a user runs them.
+//! `try`, `bench` and `doctor` as a user runs them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use keyward_testkit::{RedisCluster, RedisSentinel};
 
 fn keyward(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keyward")).args(arguments).output().expect("the program runs")
@@ -75,4 +78,73 @@ fn bench_prints_a_figure_a_line() {
     }
     assert!(value("assess_over_echo_rps") > 0.0);
     assert!(text.lines().all(|line| line.starts_with('#') || line.contains('=')), "{text}");
+}
+
+/// What `doctor` says of a deployment with this `[redis]`.
+fn examined(redis: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keyward.toml");
+    let data = folder.path().join("data");
+    let text = format!("[store]\ndata_dir = \"{}\"\nhot = \"redis\"\n[redis]\n{redis}\n", data.display());
+    std::fs::write(&file, text).expect("written");
+    let output = keyward(&["doctor", "--config", file.to_str().expect("UTF-8")]);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_looks_at_a_master_through_its_sentinels() {
+    let mut redis = RedisSentinel::start(1).await.expect("a master with a replica and sentinels");
+    let master = RedisSentinel::MASTER;
+    let section = format!("mode = \"sentinel\"\nnodes = {:?}\nsentinel_master = {master:?}", redis.urls());
+    let told = examined(&section);
+    assert!(told.contains("ok    redis: the master that the Sentinels name answers"), "{told}");
+    assert!(told.contains("warn  redis: a master that is cut off") && !told.contains("FAIL"), "{told}");
+
+    for server in redis.servers() {
+        server.text("CONFIG SET min-replicas-to-write 1").await.expect("set");
+        server.text("CONFIG SET maxmemory-policy allkeys-lru").await.expect("set");
+    }
+    redis.sentinels()[0].kill();
+    redis.sentinels()[1].kill();
+    // The third takes a second to notice.
+    let begun = Instant::now();
+    while redis.sentinels()[2].text(&format!("SENTINEL CKQUORUM {master}")).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not notice");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = examined(&section);
+    assert!(
+        told.contains("warn  redis: maxmemory-policy is allkeys-lru") && !told.contains("cut off"),
+        "{told}"
+    );
+    assert!(told.contains("FAIL  redis: the Sentinels that are left cannot agree"), "{told}");
+    assert!(told.contains("warn  redis: 2 of 3 Sentinels do not answer"), "{told}");
+
+    let told = examined(&format!("mode = \"sentinel\"\nnodes = {:?}\nsentinel_master = \"x\"", redis.urls()));
+    assert!(told.contains("FAIL  redis: "), "{told}");
+    let told = examined(&format!("url = {:?}", redis.servers()[1].url()));
+    assert!(told.contains("FAIL  redis: is a replica, which takes no writes"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_looks_at_every_master_of_a_cluster() {
+    let mut redis = RedisCluster::start().await.expect("a cluster");
+    let section = format!("mode = \"cluster\"\nnodes = {:?}", &redis.urls()[..2]);
+    let told = examined(&section);
+    assert!(
+        told.contains("ok    redis: every master of the cluster answers") && !told.contains("FAIL"),
+        "{told}"
+    );
+    redis.server(2).text("CONFIG SET maxmemory-policy allkeys-lru").await.expect("set");
+    let told = examined(&section);
+    assert!(told.contains("warn  redis: maxmemory-policy is allkeys-lru"), "{told}");
+    // A replica that is gone leaves its master with nobody to follow it.
+    redis.server(4).kill();
+    let begun = Instant::now();
+    while !redis.server(1).text("INFO replication").await.expect("told").contains("connected_slaves:0") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not notice");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = examined(&section);
+    assert!(told.contains("warn  redis: a master has no replica"), "{told}");
 }

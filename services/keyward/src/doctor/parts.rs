@@ -3,12 +3,12 @@
 use keyward_seal::KeyRing;
 use keyward_store::HotStore as _;
 use keyward_store_embedded::EmbeddedStore;
-use keyward_store_redis::RedisHot;
+use keyward_store_redis::{Advice, RedisHot};
 
 use super::Finding;
 use crate::compose::{policy, redis_settings};
 use crate::secrets;
-use crate::settings::{HotStore, Settings};
+use crate::settings::{HotStore, RedisMode, Settings};
 
 /// The policy parses and fits the schema.
 pub(super) fn policies(settings: &Settings) -> Finding {
@@ -65,15 +65,20 @@ pub(super) async fn embedded(settings: &Settings) -> Vec<Finding> {
 
 /// Redis answers, and does not throw keys away that it was told to keep.
 pub(super) async fn redis(settings: &Settings) -> Vec<Finding> {
-    // That the URL is missing is a finding about the settings.
-    if settings.store.hot != HotStore::Redis || settings.redis.url.is_none() {
+    // That the addresses are missing is a finding about the settings.
+    let addressed = settings.redis.url.is_some() || !settings.redis.nodes.is_empty();
+    if settings.store.hot != HotStore::Redis || !addressed {
         return Vec::new();
     }
     let store = match redis_settings(&settings.redis) {
         Err(error) => return vec![Finding::fail("redis", error.to_string(), "correct the [redis] section")],
-        Ok(redis) => RedisHot::connect(redis).await,
+        Ok(mut redis) => {
+            // Whether it answers at all is asked here, not whether it does so in time.
+            redis.response_timeout = redis.response_timeout.max(redis.connect_timeout);
+            RedisHot::connect(redis).await
+        }
     };
-    let unreachable = "start Redis, or correct redis.url; until then every decision is stricter";
+    let unreachable = "start Redis, or correct [redis]; until then every decision is stricter";
     let store = match store {
         Ok(store) => store,
         Err(error) => return vec![Finding::fail("redis", error.to_string(), unreachable)],
@@ -81,10 +86,16 @@ pub(super) async fn redis(settings: &Settings) -> Vec<Finding> {
     if let Err(error) = store.ping().await {
         return vec![Finding::fail("redis", error.to_string(), unreachable)];
     }
+    let form = match settings.redis.mode {
+        RedisMode::Standalone => "answers",
+        RedisMode::Sentinel => "the master that the Sentinels name answers",
+        RedisMode::Cluster => "every master of the cluster answers",
+    };
     let advice = store.advice().await.unwrap_or_default();
-    let warnings =
-        advice.into_iter().map(|text| Finding::warn("redis", text, "set maxmemory-policy noeviction"));
-    std::iter::once(Finding::ok("redis", "answers")).chain(warnings).collect()
+    let found = advice.into_iter().map(|Advice { broken, text, remedy }| {
+        if broken { Finding::fail("redis", text, remedy) } else { Finding::warn("redis", text, remedy) }
+    });
+    std::iter::once(Finding::ok("redis", form)).chain(found).collect()
 }
 
 #[cfg(test)]

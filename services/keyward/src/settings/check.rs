@@ -1,5 +1,7 @@
 //! What must hold between values.
 
+mod redis;
+
 use super::{CallerSettings, HotStore, Settings};
 use keyward_domain::{CallerId, TenantId};
 
@@ -67,19 +69,7 @@ impl Settings {
     }
 
     fn check_stores(&self, problems: &mut Problems) {
-        let redis = &self.redis;
-        problems.when(
-            self.store.hot == HotStore::Redis && redis.url.is_none(),
-            "store.hot is \"redis\": set redis.url",
-        );
-        if let Some(url) = &redis.url {
-            let known = url.starts_with("redis://") || url.starts_with("rediss://");
-            problems.when(!known, "redis.url must begin with redis:// or rediss://");
-            problems.when(
-                url.contains('@'),
-                "redis.url must carry no user and password: use redis.password_file",
-            );
-        }
+        redis::check(&self.redis, self.store.hot == HotStore::Redis, problems);
         problems.when(
             self.telemetry.otlp_endpoint.as_ref().is_some_and(|url| !url.starts_with("http://")),
             "telemetry.otlp_endpoint must begin with http:// (a collector beside keyward can add TLS)",
@@ -218,13 +208,6 @@ mod tests {
         for (problem, start) in found.iter().zip(expected) {
             assert!(problem.starts_with(start), "{problem}");
         }
-    }
-
-    #[test]
-    fn a_password_in_the_redis_url_is_refused_and_not_repeated() {
-        let found = problems(|s| s.redis.url = Some("redis://:hunter2@host".to_owned()));
-        assert!(found.len() == 1 && found[0].contains("redis.password_file"), "{found:?}");
-        assert!(!found[0].contains("hunter2"));
     }
 
     #[test]

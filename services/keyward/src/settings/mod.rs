@@ -209,8 +209,31 @@ pub enum HotStore {
 #[derive(Debug, Clone, PartialEq, Eq, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Redis {
-    /// Such as "redis://host:6379/0", or "rediss://host:6379/0" for TLS. A password in it is refused.
+    /// "standalone": one server, at `url`. "sentinel": the master that the Sentinels at `nodes` know as
+    /// `sentinel_master`, whichever server that is. "cluster": the cluster that `nodes` belong to.
+    #[config(default = "standalone")]
+    pub mode: RedisMode,
+
+    /// The server in mode "standalone": such as "redis://host:6379/0", or "rediss://host:6379/0" for TLS.
+    /// A password in it is refused.
     pub url: Option<String>,
+
+    /// In mode "sentinel" the Sentinels, such as "redis://a:26379" and "redis://b:26379"; in mode "cluster" some of the
+    /// cluster's nodes, from which the others are learned. "rediss://" for TLS, which the servers behind then speak too.
+    #[config(default = [])]
+    pub nodes: Vec<String>,
+
+    /// The name under which the Sentinels know the master.
+    pub sentinel_master: Option<String>,
+
+    /// The Sentinels' own user (ACL), where it is not "default".
+    pub sentinel_username: Option<String>,
+
+    /// A file with the Sentinels' own password; white space around it is dropped.
+    pub sentinel_password_file: Option<PathBuf>,
+
+    /// The number of the database. In mode "standalone" it stands in `url`; a cluster has no database but 0.
+    pub database: Option<u32>,
 
     /// The user (ACL), where it is not "default".
     pub username: Option<String>,
@@ -218,13 +241,39 @@ pub struct Redis {
     /// A file with the password; white space around it is dropped.
     pub password_file: Option<PathBuf>,
 
-    /// The longest wait for a connection, in milliseconds.
+    /// Certificate authorities in PEM that the servers' certificates must chain to. Not set: the public ones.
+    pub tls_ca_file: Option<PathBuf>,
+
+    /// A client certificate (PEM) to show, where the servers ask for one, and its key.
+    pub tls_certificate_file: Option<PathBuf>,
+
+    /// See `tls_certificate_file`.
+    pub tls_key_file: Option<PathBuf>,
+
+    /// What every key begins with: letters, digits, "-" and "_". Deployments that share a Redis need different ones.
+    #[config(default = "keyward")]
+    pub key_prefix: String,
+
+    /// The longest time for connecting, in milliseconds: asking Sentinels, TLS, the login. Calls meanwhile wait no longer
+    /// than for an answer.
     #[config(default = 1000)]
     pub connect_timeout_ms: u64,
 
     /// The longest wait for an answer, in milliseconds. Later, the decision is made without Redis, and is stricter.
     #[config(default = 100)]
     pub response_timeout_ms: u64,
+}
+
+/// In which form Redis runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RedisMode {
+    /// One server.
+    Standalone,
+    /// A master that Sentinels watch.
+    Sentinel,
+    /// A cluster.
+    Cluster,
 }
 
 /// See [`Settings::keys`].

@@ -1,4 +1,4 @@
-//! A real Redis server.
+//! A real Redis server, or Sentinel.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How long a server may take until it answers.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often another port is tried: between our choice and the server's bind, someone else may take it.
 const PORTS_TRIED: usize = 5;
 
@@ -29,6 +29,9 @@ pub enum StartError {
     /// It ran, and did not answer; what it logged follows.
     #[error("redis-server does not answer; its log:\n{0}")]
     Silent(String),
+    /// Servers run, and did not come to be what they were to be together.
+    #[error("redis servers are not {0} yet, after {START_TIMEOUT:?}; they say:\n{1}")]
+    NotYet(&'static str, String),
 }
 
 /// A `redis-server` process of its own, on a free port of 127.0.0.1, in a temporary directory.
@@ -39,7 +42,16 @@ pub struct RedisServer {
     child: Option<Child>,
     port: u16,
     arguments: Vec<OsString>,
+    sentinel: bool,
+    login: Option<Login>,
     dir: Option<TempDir>,
+}
+
+/// How [`RedisServer::command`] logs in.
+#[derive(Debug, Clone)]
+pub(super) struct Login {
+    pub username: String,
+    pub password: String,
 }
 
 impl RedisServer {
@@ -56,9 +68,17 @@ impl RedisServer {
     /// # Errors
     /// [`StartError`] as for [`RedisServer::start`].
     pub async fn start_with(arguments: impl FnOnce(&Path) -> Vec<OsString>) -> Result<Self, StartError> {
+        Self::start_as(false, None, arguments).await
+    }
+
+    pub(super) async fn start_as(
+        sentinel: bool,
+        login: Option<Login>,
+        arguments: impl FnOnce(&Path) -> Vec<OsString>,
+    ) -> Result<Self, StartError> {
         let dir = tempfile::Builder::new().prefix("keyward-redis-").tempdir()?;
         let arguments = arguments(dir.path());
-        let mut server = Self { child: None, port: 0, arguments, dir: Some(dir) };
+        let mut server = Self { child: None, port: 0, arguments, sentinel, login, dir: Some(dir) };
         for _ in 1..PORTS_TRIED {
             server.port = free_port()?;
             if server.restart().await.is_ok() {
@@ -97,8 +117,16 @@ impl RedisServer {
         self.kill();
         let log = self.path().join("redis.log");
         let out = File::create(&log)?;
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
+        let mut command = Command::new(program());
+        if self.sentinel {
+            // It keeps what it learns in this file, and will not start without one.
+            let file = self.path().join("sentinel.conf");
+            File::create(&file)?;
+            command.arg(file).arg("--sentinel");
+        } else {
+            command.args(["--save", "", "--appendonly", "no"]);
+        }
+        command.args(["--bind", "127.0.0.1", "--daemonize", "no"]);
         command.arg("--port").arg(self.port.to_string()).arg("--dir").arg(self.path()).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         self.child = Some(command.spawn().map_err(|e| match e.kind() {
@@ -123,6 +151,11 @@ impl RedisServer {
     /// When the server cannot be reached or closes the connection.
     pub async fn command(&self, line: &str) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(self.address()).await?;
+        if let Some(Login { username, password }) = &self.login {
+            stream.write_all(format!("AUTH {username} {password}\r\n").as_bytes()).await?;
+            let mut ok = [0; 5];
+            stream.read_exact(&mut ok).await?;
+        }
         stream.write_all(format!("{line}\r\n").as_bytes()).await?;
         let mut answer = vec![0; 65_536];
         let read = stream.read(&mut answer).await?;
@@ -131,6 +164,42 @@ impl RedisServer {
         }
         answer.truncate(read);
         Ok(answer)
+    }
+
+    /// What it answers to a command, as text.
+    ///
+    /// # Errors
+    /// As for [`RedisServer::command`], and when the answer is an error.
+    pub async fn text(&self, line: &str) -> io::Result<String> {
+        let answer = String::from_utf8_lossy(&self.command(line).await?).into_owned();
+        if answer.starts_with('-') { Err(io::Error::other(answer)) } else { Ok(answer) }
+    }
+
+    /// Stops the process without ending it (SIGSTOP): connections stay open, and nobody answers.
+    ///
+    /// # Errors
+    /// When there is no process to stop.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a stopped process go on (SIGCONT).
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        let child = self.child.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let status = Command::new("kill").arg(signal).arg(child.id().to_string()).status()?;
+        if status.success() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// Whether it runs, as far as is known: false after [`RedisServer::kill`].
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
     }
 
     fn path(&self) -> &Path {
@@ -154,6 +223,13 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> io::Result<u16> {
+/// What is started: Redis, or what speaks like it.
+#[expect(clippy::disallowed_methods, reason = "at the edge of test programs")]
+fn program() -> OsString {
+    std::env::var_os("KEYWARD_TEST_REDIS").unwrap_or_else(|| "redis-server".into())
+}
+
+/// A port that nobody listens on just now.
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

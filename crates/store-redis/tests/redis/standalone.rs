@@ -1,92 +1,21 @@
-//! The Redis hot store keeps what the port promises on a real server, and fails fast without one.
+//! One server: what is written where, and what happens when the server is not there, slow or cut off.
 
 use std::ffi::OsString;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keyward_domain::{CeremonyId, RequestId, SessionId, SubjectId, SubjectKey, TelemetryNonce, TenantId};
-use keyward_store::{HotRead, HotStore, HotView, HotWrite, HotWritten, StoreError, StoreResult, conformance};
-use keyward_store_redis::{RedisHot, RedisSettings};
+use keyward_domain::CeremonyId;
+use keyward_store::{HotStore, HotView, HotWritten};
+use keyward_store_redis::RedisSettings;
 use keyward_testkit::{ChaosProxy, Fault, RedisServer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-const TTL: Duration = Duration::from_mins(10);
-/// What a call may take beyond its timeout on a machine that is busy with other tests.
-const SLACK: Duration = Duration::from_millis(700);
-
-async fn server() -> RedisServer {
-    RedisServer::start().await.expect("a redis server (see the message for how to install it)")
-}
-
-async fn connect(settings: RedisSettings) -> RedisHot {
-    RedisHot::connect(settings).await.expect("settings are good")
-}
-
-fn who(subject: &str) -> SubjectKey {
-    SubjectKey {
-        tenant: TenantId::parse("st-mary").expect("legal"),
-        subject: SubjectId::parse(subject).expect("legal"),
-    }
-}
-
-fn write(n: usize) -> HotWrite {
-    HotWrite {
-        who: who("alice"),
-        session: SessionId::parse(format!("session-{n}")).expect("legal"),
-        session_expected: 0,
-        session_value: vec![1; 500],
-        session_ttl: TTL,
-        request: RequestId::parse(format!("request-{n}")).expect("legal"),
-        reply: vec![2; 500],
-        reply_ttl: TTL,
-        use_nonce: Some((TelemetryNonce::parse(format!("nonce-{n}")).expect("legal"), TTL)),
-        count_attempt: Some(TTL),
-    }
-}
-
-fn read(n: usize) -> HotRead {
-    let written = write(n);
-    let nonce = written.use_nonce.map(|(nonce, _)| nonce);
-    HotRead { who: written.who, session: written.session, request: written.request, nonce }
-}
-
-/// Whether a call ended, with an error, within the timeout.
-async fn fails_fast<T: std::fmt::Debug>(
-    timeout: Duration,
-    call: impl Future<Output = StoreResult<T>>,
-) -> String {
-    let begun = Instant::now();
-    let error = call.await.expect_err("the server is not there");
-    assert!(begun.elapsed() < timeout + SLACK, "took {:?}", begun.elapsed());
-    let StoreError::Unavailable(text) = error else { panic!("{error}") };
-    for secret in ["alice", "st-mary", "request-", "session-", "nonce-", "{"] {
-        assert!(!text.contains(secret), "{text}");
-    }
-    text
-}
-
-/// Calls until it works again, for at most five seconds.
-async fn works_again(hot: &RedisHot) {
-    let begun = Instant::now();
-    while let Err(e) = hot.ping().await {
-        assert!(begun.elapsed() < Duration::from_secs(5), "still {e}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
+use crate::common::{SLACK, TTL, conforms, connect, fails_fast, read, server, who, works_again, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_conforms() {
     let server = server().await;
-    let fresh = AtomicUsize::new(0);
-    let make = async || {
-        let mut settings = RedisSettings::new(server.url());
-        // Fifty tasks race on two cores that other tests use as well.
-        settings.response_timeout = Duration::from_secs(10);
-        settings.key_prefix = format!("check-{}", fresh.fetch_add(1, Ordering::Relaxed));
-        connect(settings).await
-    };
-    conformance::hot(make, tokio::time::sleep).await;
+    conforms(&RedisSettings::new(server.url())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,7 +223,7 @@ async fn memory_pressure_refuses_and_a_forgetful_policy_is_reported() {
     assert_eq!(hot.read(&read(1)).await, Ok(HotView::default()), "nothing of the refused write is there");
     server.command("CONFIG SET maxmemory-policy volatile-ttl").await.expect("answered");
     let advice = hot.advice().await.expect("answered");
-    assert!(advice.len() == 1 && advice[0].contains("volatile-ttl"), "{advice:?}");
+    assert!(advice.len() == 1 && advice[0].text.contains("volatile-ttl"), "{advice:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
