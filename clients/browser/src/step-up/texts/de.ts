@@ -44,6 +44,9 @@ export const de: Texts = {
     ATTEMPTS_LIMITED: 'Es gab viele Versuche. Bitte bestätigen Sie, dass Sie es sind.',
     RECORD_ACCESS_BURST: 'Sie öffnen viele Akten. Bitte bestätigen Sie, dass Sie es sind.',
     AUDIT_UNAVAILABLE: 'Wir können Sie gerade nicht hereinlassen. Bitte versuchen Sie es gleich noch einmal.',
+    TYPING_PROOF_DUE:
+      'Bitte bestätigen Sie, dass Sie es sind. Wir fragen von Zeit zu Zeit, damit wir Sie weiterhin erkennen.',
+    KEY_UNAVAILABLE: 'Wir können Sie gerade nicht hereinlassen. Bitte versuchen Sie es gleich noch einmal.',
   },
   errors: {
     CANCELLED:

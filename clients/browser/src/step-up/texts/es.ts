@@ -43,6 +43,8 @@ export const es: Texts = {
     ATTEMPTS_LIMITED: 'Ha habido muchos intentos. Confirme que es usted.',
     RECORD_ACCESS_BURST: 'Está abriendo muchas historias. Confirme que es usted.',
     AUDIT_UNAVAILABLE: 'Ahora mismo no podemos dejarle entrar. Inténtelo de nuevo en un momento.',
+    TYPING_PROOF_DUE: 'Confirme que es usted. Se lo pedimos de vez en cuando para seguir reconociéndole.',
+    KEY_UNAVAILABLE: 'Ahora mismo no podemos dejarle entrar. Inténtelo de nuevo en un momento.',
   },
   errors: {
     CANCELLED:

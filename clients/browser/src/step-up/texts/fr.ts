@@ -44,6 +44,9 @@ export const fr: Texts = {
     ATTEMPTS_LIMITED: 'Il y a eu beaucoup de tentatives. Confirmez que c’est bien vous.',
     RECORD_ACCESS_BURST: 'Vous ouvrez beaucoup de dossiers. Confirmez que c’est bien vous.',
     AUDIT_UNAVAILABLE: 'Nous ne pouvons pas vous laisser entrer pour l’instant. Réessayez dans un moment.',
+    TYPING_PROOF_DUE:
+      'Confirmez que c’est bien vous. Nous le demandons de temps en temps pour continuer à vous reconnaître.',
+    KEY_UNAVAILABLE: 'Nous ne pouvons pas vous laisser entrer pour l’instant. Réessayez dans un moment.',
   },
   errors: {
     CANCELLED:

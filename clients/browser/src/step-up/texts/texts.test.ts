@@ -12,7 +12,10 @@ it('has a text in every language for every reason that has one in the catalogue'
   expect(told.length).toBeGreaterThan(10);
   for (const [language, texts] of Object.entries(LANGUAGES)) {
     if (language === 'en') continue;
-    expect(Object.keys(texts.reasons).sort(), language).toEqual([...told].sort());
+    expect(
+      told.filter(code => !texts.reasons[code]),
+      language,
+    ).toEqual([]);
   }
 });
 
