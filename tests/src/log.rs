@@ -2,8 +2,9 @@
 
 use keyward_api::v1;
 use keyward_audit::{DecisionRecord, Event, Replay, replay};
-use keyward_domain::{DecisionId, SubjectKey};
+use keyward_domain::{DecisionId, SubjectKey, Timestamp};
 use keyward_policy::PolicySet;
+use keyward_scoring::fusion::Limits;
 use keyward_store::{AuditLog as _, AuditRow};
 
 use crate::World;
@@ -31,12 +32,20 @@ pub async fn decisions(world: &World) -> Vec<(u64, DecisionId, DecisionRecord)> 
     found
 }
 
-/// Asks the policy again about every decision of the log. Returns how many there are.
+/// Asks the policy again about every decision of the log, and draws its bands from its signals once more. Returns how many
+/// there are.
 pub async fn replayed(world: &World) -> usize {
     let policy = PolicySet::default_set();
     let decisions = decisions(world).await;
     for (index, id, record) in &decisions {
         assert_eq!(replay(record, &policy), Replay::Same, "decision {id} at {index}: {record:#?}");
+        let limits =
+            record.limits.map_or_else(Limits::default, |own| Limits { medium: own.medium, high: own.high });
+        let band =
+            keyward_scoring::fuse(&record.signals, limits, Timestamp::from_secs(0)).map(|risk| risk.band);
+        assert_eq!(band, record.risk.map(|risk| risk.band), "decision {id} at {index}: {record:#?}");
+        let behaviour = keyward_scoring::behaviour_band(&record.signals, limits);
+        assert_eq!(behaviour, record.facts.behaviour, "decision {id} at {index}: {record:#?}");
     }
     decisions.len()
 }

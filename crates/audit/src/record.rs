@@ -119,6 +119,16 @@ impl Event {
     }
 }
 
+/// Where bands begin, in nats of evidence above the prior.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BandLimits {
+    /// Where MEDIUM begins.
+    pub medium: f32,
+    /// Where HIGH begins.
+    pub high: f32,
+}
+
 /// What happened to a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -182,6 +192,10 @@ pub struct DecisionRecord {
     /// What every signal said.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "signals")]
     pub signals: Vec<Signal>,
+    /// Where the person's own limits of the bands stood; absent where the fixed ones held. With them the bands follow from
+    /// the signals (`keyward_scoring::fuse`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<BandLimits>,
     /// What they added up to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<Risk>,

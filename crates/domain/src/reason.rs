@@ -145,6 +145,11 @@ reasons! {
     AuditUnavailable = "AUDIT_UNAVAILABLE" {
         admin: "The decision could not be recorded durably, so it is not ALLOW.",
         user: "We cannot let you in right now. Please try again in a moment.", metadata: [] },
+
+    /// Known typing spared so many logins in a row that the next is to be proven.
+    TypingProofDue = "TYPING_PROOF_DUE" {
+        admin: "Typing spared the passkey so many times in a row that it no longer does: the template must keep up with its owner.",
+        user: "Please confirm that it is you. You are asked from time to time, so that we keep recognising you.", metadata: [] },
 }
 
 /// A reason with what is known beyond its code.

@@ -1,6 +1,6 @@
 //! From observations to an answer: facts, the policy's verdict, a challenge where one is needed, the record, the token.
 
-use keyward_audit::{DecisionRecord, Event, Record, hex};
+use keyward_audit::{BandLimits, DecisionRecord, Event, Record, hex};
 use keyward_domain::{
     Claim, ClaimKind, Decision, DecisionId, Evidence, Outcome, Proofs, Reason, ReasonCode, StepUp, Timestamp,
 };
@@ -8,6 +8,7 @@ use keyward_passkeys::Passkeys;
 use keyward_policy::{
     AuthenticatorFacts, ClaimAges, Facts, IntegrityFacts, MissingFacts, NonceState, PasskeyFact, Verdict,
 };
+use keyward_scoring::fusion::Limits;
 use tokio::time::timeout_at;
 
 use crate::assertions::Shown;
@@ -24,6 +25,8 @@ pub(crate) struct Answer {
     pub facts: Facts,
     pub policy_digest: [u8; 32],
     pub decision: Decision,
+    /// The person's own limits, where they differ from the fixed ones.
+    pub limits: Option<BandLimits>,
 }
 
 impl Engine {
@@ -44,7 +47,9 @@ impl Engine {
             None => None,
         };
         let decision = self.decision(case, read, observed, &facts, verdict, step_up, now);
-        Answer { facts, policy_digest: policy.digest(), decision }
+        let own = observed.limits;
+        let limits = (own != Limits::default()).then_some(BandLimits { medium: own.medium, high: own.high });
+        Answer { facts, policy_digest: policy.digest(), decision, limits }
     }
 
     fn facts(
@@ -78,6 +83,7 @@ impl Engine {
             claims: claim_ages(&a.claims, now),
             behaviour: observed.behaviour,
             maturity: observed.maturity,
+            typing_proof_due: observed.proof_due,
             integrity: IntegrityFacts {
                 replayed: observed.replayed,
                 machine_like: observed.machine_like,
@@ -203,9 +209,9 @@ impl Engine {
         read: &Read,
         answer: Answer,
     ) -> Result<Decision, EngineError> {
-        let Answer { facts, policy_digest, mut decision } = answer;
+        let Answer { facts, policy_digest, mut decision, limits } = answer;
         let Some(person) = &read.person else { return Ok(self.unrecorded(decision)) };
-        let record = record_of(case, facts, &policy_digest, &decision);
+        let record = record_of(case, facts, &policy_digest, &decision, limits);
         let sent =
             timeout_at(case.deadline, self.log.send(&record, Some(decision.id), Some(&person.data_key)))
                 .await;
@@ -290,7 +296,13 @@ fn policy_reason(code: ReasonCode, verdict: &Verdict) -> Reason {
     }
 }
 
-fn record_of(case: &Case, facts: Facts, policy_digest: &[u8; 32], decision: &Decision) -> Record {
+fn record_of(
+    case: &Case,
+    facts: Facts,
+    policy_digest: &[u8; 32],
+    decision: &Decision,
+    limits: Option<BandLimits>,
+) -> Record {
     let a = &case.assessment;
     let record = DecisionRecord {
         id: decision.id,
@@ -304,6 +316,7 @@ fn record_of(case: &Case, facts: Facts, policy_digest: &[u8; 32], decision: &Dec
         reasons: decision.reasons.clone(),
         obligations: decision.obligations.clone(),
         signals: decision.signals.clone(),
+        limits,
         risk: decision.risk,
         assurance: decision.assurance.clone(),
         valid_for: decision.valid_for,

@@ -95,6 +95,7 @@ impl Engine {
             match self.write_back(&case, &read, &decision).await? {
                 Written::Done => {
                     self.observer.decision(&decision);
+                    self.note_typing(&case, &observed);
                     self.learn_from(&case, &read, observed, nonce, &decision);
                     return Ok(decision);
                 }

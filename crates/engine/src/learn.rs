@@ -147,6 +147,14 @@ impl Engine {
         });
     }
 
+    /// Keeps what was typed, so that a recording of it is noticed.
+    pub(crate) fn note_typing(&self, case: &Case, observed: &Observed) {
+        let a = &case.assessment;
+        for (field, text) in &observed.typed {
+            self.lately.note(&a.who, profiles::name_of(field, a.device.class), text, &case.telemetry);
+        }
+    }
+
     /// Tells the models of a login that their typing did not alarm and nobody proved.
     fn count_quiet(read: &Read, observed: &Observed) {
         if observed.behaviour != Some(Band::Low) {

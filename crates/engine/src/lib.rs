@@ -16,6 +16,7 @@ mod passkeys;
 mod people;
 mod profile_care;
 mod profiles;
+mod recent;
 mod reports;
 mod session;
 mod settings;
@@ -80,6 +81,7 @@ pub struct Engine {
     settings: EngineSettings,
     people: Arc<people::People>,
     profiles: Arc<profiles::Profiles>,
+    lately: recent::LatelyTyped,
     log: log::Log,
     learner: learn::Learner,
     verifications: Semaphore,
@@ -123,6 +125,7 @@ impl Engine {
             clock: parts.clock,
             entropy: parts.entropy,
             observer: parts.observer,
+            lately: recent::LatelyTyped::new(parts.settings.profile_cache_bytes),
             settings: parts.settings,
             people,
             profiles,

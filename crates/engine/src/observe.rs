@@ -7,14 +7,13 @@ use keyward_domain::{
 use keyward_features::integrity::{MachineLike, machine_like};
 use keyward_features::{FixedText, fixed_text};
 use keyward_policy::NonceState;
-use keyward_scoring::friction::Budget;
 use keyward_scoring::fusion::Limits;
 use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access};
 
-use crate::Engine;
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
 use crate::profiles::{self, Lookup};
+use crate::{Engine, EngineSettings};
 
 /// What the signals say.
 #[expect(clippy::struct_excessive_bools, reason = "independent findings, each a fact of its own")]
@@ -24,6 +23,8 @@ pub(crate) struct Observed {
     pub risk: Option<Risk>,
     /// What behaviour alone says.
     pub behaviour: Option<Band>,
+    /// What bands were judged by.
+    pub limits: Limits,
     /// What typing alone says.
     pub typing: Option<Band>,
     /// The least mature of the typing models that have a say.
@@ -33,6 +34,8 @@ pub(crate) struct Observed {
     pub burst: bool,
     pub device_known: Option<bool>,
     pub network_known: Option<bool>,
+    /// Whether typing spared so many logins in a row that this one is to be proven.
+    pub proof_due: bool,
     /// Whether a typing model could not be asked.
     pub model_missing: bool,
     /// Typing that a proof could make a training sample.
@@ -47,6 +50,8 @@ struct Typing {
     text: Option<FixedText>,
     /// What the model's say is judged by.
     limits: Option<Limits>,
+    /// Whether it spared so many logins in a row that this one is to be proven.
+    proof_due: bool,
 }
 
 impl Engine {
@@ -58,12 +63,11 @@ impl Engine {
             .telemetry
             .keystrokes
             .iter()
-            .map(|sample| {
-                look_at(sample, profiles::found(&read.profiles, &sample.field), self.settings.friction)
-            })
+            .map(|sample| look_at(sample, profiles::found(&read.profiles, &sample.field), &self.settings))
             .collect();
+        let proof_due = typings.iter().any(|t| t.proof_due);
         let limits = typings.iter().filter_map(|t| t.limits).reduce(Limits::stricter).unwrap_or_default();
-        let replayed = typings.iter().any(|t| t.replayed);
+        let replayed = typings.iter().any(|t| t.replayed) || self.repeats_lately(case, &typings);
         let machine = a.telemetry.keystrokes.iter().find_map(machine_like);
         let context = self.context(case, read, &mut reasons);
         let access = self.record_access(a.telemetry.record_access.as_ref(), &mut reasons);
@@ -77,6 +81,9 @@ impl Engine {
             signals.push(integrity::signal(replayed, machine.is_some(), scoring_nonce(nonce)));
             integrity_reasons(replayed, machine.map(MachineLike::name), nonce, &mut reasons);
         }
+        if proof_due && typing == Some(Band::Low) {
+            reasons.push(ReasonCode::TypingProofDue.into());
+        }
         let burst = access.llr > 0.0;
         signals.extend([context, authenticator_signal(&case.shown, &mut reasons), access]);
 
@@ -88,11 +95,13 @@ impl Engine {
         Observed {
             risk: fuse(&signals, limits, now),
             behaviour: behaviour_band(&signals, limits),
+            limits,
             typing,
             maturity: least_mature(&signals),
             model_missing: signals.iter().any(|s| s.status == SignalStatus::Unavailable),
             signals,
             reasons,
+            proof_due,
             replayed,
             machine_like: machine.is_some(),
             burst,
@@ -100,6 +109,18 @@ impl Engine {
             network_known: read.person.as_ref().map(|p| p.known.has_network(read.marks)),
             typed,
         }
+    }
+
+    /// Whether something was typed as it came before, in whatever session. A step-up asks about the same telemetry again.
+    fn repeats_lately(&self, case: &Case, typings: &[Typing]) -> bool {
+        let a = &case.assessment;
+        let same = case.nonce.map(|_| &case.telemetry);
+        let typed = typings.iter().zip(&a.telemetry.keystrokes);
+        typed.filter_map(|(typing, sample)| Some((typing.text.as_ref()?, &sample.field))).any(
+            |(text, field)| {
+                self.lately.repeats(&a.who, &profiles::name_of(field, a.device.class), text, same)
+            },
+        )
     }
 
     fn context(&self, case: &Case, read: &Read, reasons: &mut Vec<Reason>) -> Signal {
@@ -135,13 +156,14 @@ impl Engine {
     }
 }
 
-fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>, budget: Budget) -> Typing {
+fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>, settings: &EngineSettings) -> Typing {
     let unscored = |status, reason: Reason, text| Typing {
         signal: Signal::unscored(SignalKind::KeystrokeFixed, status),
         reason: reason.with("field", sample.field.as_str()),
         replayed: false,
         text,
         limits: None,
+        proof_due: false,
     };
     let text = match fixed_text(sample) {
         Ok(text) => text,
@@ -173,11 +195,12 @@ fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>, budget: Budget) -
         samples: profile.model.samples(),
         profile_version: profile.version,
     };
-    let limits = profile.limits(budget);
+    let limits = profile.limits(settings.friction);
     Typing {
         reason: typing_reason(&signal, limits).with("field", sample.field.as_str()),
         // A model that is still learning has no say, so that nothing is judged.
         limits: (signal.maturity != Maturity::Learning).then_some(limits),
+        proof_due: profile.proof_due(settings.typing_proof_every),
         signal,
         replayed: scored.is_replay(),
         text: Some(text),

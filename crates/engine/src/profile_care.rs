@@ -47,6 +47,7 @@ impl Engine {
                 forgotten += 1;
             }
         }
+        self.lately.forget(who);
         self.record_profile(&person, ProfileChange::Reset, wanted.unwrap_or_default()).await?;
         Ok(forgotten)
     }
@@ -117,6 +118,7 @@ impl Engine {
         let removed = self.durable.erase_subject(who).await.map_err(durable)?;
         self.hot.forget(who).await.map_err(hot)?;
         self.people.forget(who);
+        self.lately.forget(who);
         for (name, _) in names {
             self.profiles.forget(who, &name);
         }

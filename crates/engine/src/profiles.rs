@@ -48,7 +48,10 @@ impl Profile {
 
     /// Where the person's limits stand now.
     pub(crate) fn friction(&self, budget: Budget) -> friction::State {
-        self.friction.after_quiet(self.quiet.load(Ordering::Relaxed), budget)
+        // Limits are for mature models alone, and so is what moves them.
+        let quiet =
+            if self.model.maturity() == Maturity::Mature { self.quiet.load(Ordering::Relaxed) } else { 0 };
+        self.friction.after_quiet(quiet, budget)
     }
 
     /// The limits that typing is judged by: the person's own once the model is mature.
@@ -62,9 +65,14 @@ impl Profile {
 
     /// Counts a login that was let in without an alarm.
     pub(crate) fn let_in(&self) {
-        if self.model.maturity() == Maturity::Mature {
+        if self.model.maturity() != Maturity::Learning {
             self.quiet.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether so many logins were let in since the last proven one that the next is to be proven; `every` 0: never.
+    pub(crate) fn proof_due(&self, every: u32) -> bool {
+        every > 0 && self.quiet.load(Ordering::Relaxed).saturating_add(1) >= every
     }
 
     /// Where the limits of the next model stand.
@@ -205,7 +213,7 @@ impl Profiles {
             None => Lookup::Absent,
             Some(document) => {
                 let mut profile = open(person, name, &document)?;
-                if profile.model.maturity() == Maturity::Mature {
+                if profile.model.maturity() != Maturity::Learning {
                     profile.quiet = self.counts.of(key.clone(), profile.version);
                 }
                 Lookup::Found(Arc::new(profile))
@@ -218,7 +226,7 @@ impl Profiles {
     /// Puts a version that was just written into the cache.
     pub(crate) fn put(&self, who: &SubjectKey, name: &str, mut profile: Profile) -> Arc<Profile> {
         let key = (who.clone(), name.to_owned());
-        if profile.model.maturity() == Maturity::Mature {
+        if profile.model.maturity() != Maturity::Learning {
             profile.quiet = self.counts.of(key.clone(), profile.version);
         }
         let profile = Arc::new(profile);
@@ -289,6 +297,9 @@ mod tests {
         profile.let_in();
         let quiet = profile.limits(budget).medium;
         assert!(quiet < Limits::default().medium);
+        assert!(
+            profile.proof_due(2) && profile.proof_due(1) && !profile.proof_due(3) && !profile.proof_due(0)
+        );
         let after = |taught| profile.next_friction(&model, taught, budget);
         let alarmed = after(Taught::ProvenLogins(&[Band::Medium]));
         assert!(alarmed.limits().medium > Limits::default().medium);

@@ -27,6 +27,8 @@ pub struct EngineSettings {
     pub ceilings: Ceilings,
     /// The share of genuine logins that a mature model of typing may alarm.
     pub friction: Budget,
+    /// After so many logins, less one, that typing spared a proof in a row, the next is to bring one; 0: never.
+    pub typing_proof_every: u32,
     /// The answer when the audit log cannot accept an ALLOW: STEP_UP or DENY.
     pub audit_failure: AuditFailure,
     /// Passkey verifications that may run at the same time.
@@ -72,6 +74,7 @@ impl Default for EngineSettings {
             attempts_limit: 10,
             ceilings: Ceilings::default(),
             friction: Budget::default(),
+            typing_proof_every: 10,
             audit_failure: AuditFailure::default(),
             verify_concurrency: 2,
             learning_queue: 10_000,

@@ -6,6 +6,7 @@ mod files;
 pub mod free_text;
 pub mod keystroke;
 mod plots;
+pub mod pointer;
 pub mod report;
 
 use std::io::Write;
@@ -49,6 +50,8 @@ pub enum Signal {
     Keystroke(keystroke::Options),
     /// Typing of any text, on the Buffalo data set by key zones.
     FreeText(free_text::Options),
+    /// Pointer movement, on the Balabit data set.
+    Pointer(pointer::Options),
 }
 
 /// Why an evaluation failed.
@@ -82,5 +85,6 @@ pub fn run(signal: &Signal, common: &Common, out: &mut impl Write) -> Result<(),
     match signal {
         Signal::Keystroke(options) => keystroke::run(options, common, &mut report),
         Signal::FreeText(options) => free_text::run(options, common, &mut report),
+        Signal::Pointer(options) => pointer::run(options, common, &mut report),
     }
 }

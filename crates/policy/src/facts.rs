@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// nothing was found: none, false, zero, or a nonce that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent findings, each an attribute of the policy schema"
+)]
 pub struct Facts {
     /// Whom it is about. Recorded, never shown to a policy: policies speak of roles.
     pub who: SubjectKey,
@@ -35,6 +39,9 @@ pub struct Facts {
     pub behaviour: Option<Band>,
     /// How much the typing model knows.
     pub maturity: Maturity,
+    /// Whether so many logins in a row were spared a proof for their typing that the next one is to bring one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub typing_proof_due: bool,
     /// Whether the telemetry can be believed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub integrity: IntegrityFacts,
@@ -72,6 +79,7 @@ impl Facts {
             claims: ClaimAges::default(),
             behaviour: None,
             maturity: Maturity::Learning,
+            typing_proof_due: false,
             integrity: IntegrityFacts::default(),
             authenticator: AuthenticatorFacts::default(),
             recent_failures: 0,

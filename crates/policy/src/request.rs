@@ -26,7 +26,7 @@ pub(crate) enum Reading {
 use Reading::{Flag, Number, Word};
 
 /// Every attribute of the schema's context: its name, and how a situation tells it.
-pub(crate) const ATTRIBUTES: [(&str, Reading); 24] = [
+pub(crate) const ATTRIBUTES: [(&str, Reading); 25] = [
     ("factor_age_s", Number(Situation::factor_age_s)),
     ("possession_age_s", Number(Situation::possession_age_s)),
     ("passkey_age_s", Number(Situation::passkey_age_s)),
@@ -40,6 +40,7 @@ pub(crate) const ATTRIBUTES: [(&str, Reading); 24] = [
     ("care_team", Word(|s| care_team(s.in_care_team), |v| &v.care_team)),
     ("behaviour", Word(|s| behaviour(s.behaviour), |v| &v.behaviours)),
     ("maturity", Word(|s| s.maturity as usize, |v| &v.maturities)),
+    ("typing_proof_due", Flag(|s| s.typing_proof_due)),
     ("replayed", Flag(|s| s.integrity.replayed)),
     ("machine_like", Flag(|s| s.integrity.machine_like)),
     ("nonce", Word(|s| nonce(s.integrity.nonce), |v| &v.nonces)),

@@ -24,6 +24,7 @@ pub(crate) struct Situation {
     pub(crate) sso_age_s: i64,
     pub(crate) behaviour: Option<Band>,
     pub(crate) maturity: Maturity,
+    pub(crate) typing_proof_due: bool,
     pub(crate) integrity: IntegrityFacts,
     pub(crate) authenticator: AuthenticatorFacts,
     pub(crate) recent_failures: u32,
@@ -49,6 +50,7 @@ impl From<&Facts> for Situation {
             sso_age_s: age(facts.claims.sso_age_s),
             behaviour: facts.behaviour,
             maturity: facts.maturity,
+            typing_proof_due: facts.typing_proof_due,
             integrity: facts.integrity,
             authenticator: facts.authenticator,
             recent_failures: facts.recent_failures,
@@ -86,6 +88,7 @@ impl Situation {
         Self {
             behaviour: None,
             maturity: Maturity::Mature,
+            typing_proof_due: false,
             integrity: IntegrityFacts { replayed: false, machine_like: false, nonce: NonceState::Valid },
             record_access_burst: false,
             model_missing: false,

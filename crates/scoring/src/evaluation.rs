@@ -41,6 +41,18 @@ pub fn trade_off(genuine: &[f32], impostor: &[f32], fars: &[f64]) -> Option<Vec<
     Some(fars.iter().map(frr).collect())
 }
 
+/// The chance that somebody else's score lies above a genuine one (area under the ROC curve; equal scores count half).
+/// `None` without scores on both sides.
+pub fn area_under_curve(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
+    let (genuine, impostor) = (sorted(genuine)?, sorted(impostor)?);
+    let below = |score: &f32| {
+        let (less, not_more) =
+            (genuine.partition_point(|g| g < score), genuine.partition_point(|g| g <= score));
+        f64::midpoint(less as f64, not_more as f64)
+    };
+    Some(impostor.iter().map(below).sum::<f64>() / (genuine.len() * impostor.len()) as f64)
+}
+
 /// The share of scores above a threshold.
 pub fn rejected(scores: &[f32], threshold: f32) -> f64 {
     scores.iter().filter(|s| **s > threshold).count() as f64 / scores.len().max(1) as f64
@@ -91,6 +103,8 @@ mod tests {
         assert_eq!(frr_at_far(&genuine, &impostor, 1.0), Some(0.0));
         assert_eq!(trade_off(&genuine, &impostor, &[0.0, 0.2, 1.0]), Some(vec![0.4, 0.2, 0.0]));
         assert_eq!(trade_off(&genuine, &[], &[0.0]), None);
+        assert_eq!(area_under_curve(&[1.0, 2.0], &[2.0, 3.0]), Some(0.875));
+        assert_eq!(area_under_curve(&genuine, &[]), None);
         assert!((rejected(&genuine, 3.0) - 0.4).abs() < 1e-12);
         assert_eq!(quantile(&genuine, 0.5), Some(3.0));
     }

@@ -10,6 +10,8 @@ pub mod friction;
 pub mod fusion;
 pub mod integrity;
 mod keystroke;
+pub mod pointer;
+pub mod recent;
 pub mod record_access;
 mod svm;
 

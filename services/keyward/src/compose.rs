@@ -120,6 +120,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         attempts_window: seconds(settings.limits.attempt_window_s),
         attempts_limit: settings.limits.attempts_per_window,
         friction: Budget::of(settings.assessment.friction_budget),
+        typing_proof_every: settings.assessment.typing_proof_every,
         verify_concurrency: std::thread::available_parallelism().map_or(2, usize::from),
         ..EngineSettings::default()
     }

@@ -210,3 +210,47 @@ async fn a_template_is_of_one_kind_of_device() {
     assert!(seen.says(ReasonCode::TypingLearning) && seen.outcome == Outcome::StepUp, "{seen:?}");
     place.door.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_typing_spares_nine_logins_in_a_row_and_the_tenth_is_proven() {
+    let place = Place::open().await;
+    let person = place.well_known_clinician("alice").await;
+    let mut spared = 0;
+    let due = loop {
+        place.world.clock.advance(Duration::from_mins(20));
+        let session = format!("login-{spared}");
+        let decision = place.door.password_login(&place.world, &person, &session, &own(200 + spared)).await;
+        let seen = Seen::from(&decision);
+        if seen.outcome != Outcome::Allow {
+            assert!(seen.says(ReasonCode::TypingMatches), "usual typing is asked for: {seen:?}");
+            assert!(seen.says(ReasonCode::TypingProofDue), "{seen:?}");
+            break decision;
+        }
+        assert!(!seen.says(ReasonCode::TypingProofDue), "{seen:?}");
+        spared += 1;
+    };
+    assert_eq!(spared, 9);
+    let before = profile(&place, &person).await.expect("a profile");
+    let step_up = due.step_up.as_ref().expect("a step-up");
+    let proven = place.door.complete(&person, "login-9", step_up, None).await.expect("a decision");
+    assert_eq!(Seen::from(&proven).outcome, Outcome::Allow);
+    assert!(profile(&place, &person).await.expect("a profile").2 > before.2, "it was learned");
+    let next = place.door.password_login(&place.world, &person, "login-10", &own(300)).await;
+    assert_eq!(Seen::from(&next).outcome, Outcome::Allow, "and spares the next ones");
+    place.door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_a_login_that_nobody_proved_is_noticed_in_another_session() {
+    let place = Place::open().await;
+    let person = place.well_known_clinician("alice").await;
+    let login = place.door.password_login(&place.world, &person, "hers", &own(200)).await;
+    assert_eq!(Seen::from(&login).outcome, Outcome::Allow);
+    let replayed = place.door.password_login(&place.world, &person, "another", &own(200)).await;
+    let seen = Seen::from(&replayed);
+    assert_eq!(seen.outcome, Outcome::StepUp, "{seen:?}");
+    assert!(seen.says(ReasonCode::TelemetryReplayed), "{seen:?}");
+    let anew = place.door.password_login(&place.world, &person, "third", &own(201)).await;
+    assert!(!Seen::from(&anew).says(ReasonCode::TelemetryReplayed));
+    place.door.close().await;
+}

@@ -75,7 +75,8 @@ wire_enums! {
         PasskeyVerified PasskeyRejected PasskeyTelemetryMismatch PasskeyCounterRegressed PasskeyBackupChanged
         TypingMatches TypingUnusual TypingDiffers TypingLearning TypingNotComparable TypingAbsent TelemetryReplayed
         TelemetryMachineLike NonceMissing NonceStale NonceReused DeviceNew NetworkNew RecentFailures AttemptsLimited
-        RecordAccessBurst ModelUnavailable HotStoreUnavailable DeadlineShort AuditUnavailable;
+        RecordAccessBurst ModelUnavailable HotStoreUnavailable DeadlineShort AuditUnavailable
+        TypingProofDue;
     engine::ReportedOutcome = Unspecified | ConfirmedUser ConfirmedAttack FalseAlarm;
 }
 

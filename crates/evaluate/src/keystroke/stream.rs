@@ -1,7 +1,7 @@
 //! The product's life: enrolment under passkeys, then login after login in order, with attacks mixed in.
 //!
 //! A login is spared the passkey when the model is MATURE and the band LOW, as the shipped policy does on a
-//! shared workstation; any other is stepped up. A genuine user answers a step-up with the probability
+//! shared workstation, unless too many were spared in a row; any other is stepped up. A genuine user answers a step-up with the probability
 //! `--prove`, an attacker never. Every lesson trains the model anew.
 //!
 //! What attackers would be let in is counted twice: attacks at `--attack-rate` live in the stream and may
@@ -43,8 +43,9 @@ pub struct Options {
     /// How often a genuine user who is stepped up shows the passkey.
     #[arg(long, default_value_t = 1.0)]
     pub prove: f64,
-    /// Every so many spared logins a passkey is shown all the same; 0: never, as the shipped policy has it.
-    #[arg(long, default_value_t = 0)]
+    /// The login after so many that were spared in a row, less one, is asked for a passkey all the same, as
+    /// `assessment.typing_proof_every` has it; 1: each, 0: none.
+    #[arg(long, default_value_t = 10)]
     pub ask_every: usize,
     /// What trains.
     #[arg(long, value_enum, default_value_t = Learn::Proven)]
@@ -98,11 +99,18 @@ struct Login {
     maturity: Maturity,
     scored: Scored,
     band: Band,
+    /// Whether proof is due, however usual it is.
+    due: bool,
 }
 
 impl Login {
-    fn spared(&self) -> bool {
+    /// Whether its typing would spare the passkey.
+    fn usual(&self) -> bool {
         self.maturity == Maturity::Mature && self.band == Band::Low
+    }
+
+    fn spared(&self) -> bool {
+        self.usual() && !self.due
     }
 }
 
@@ -212,12 +220,8 @@ impl<'a> Stream<'a> {
         let own = self.own;
         let login = self.judge(&own[at], at);
         self.life.genuine.push(login);
-        let proven = if login.spared() {
-            self.spared += 1;
-            self.options.ask_every > 0 && self.spared.is_multiple_of(self.options.ask_every)
-        } else {
-            chance(random, self.options.prove)
-        };
+        let proven = !login.spared() && chance(random, self.options.prove);
+        self.count(&login, proven);
         self.calibrate(&login, proven);
         self.learn(&own[at], &login, proven, false)
     }
@@ -226,6 +230,7 @@ impl<'a> Stream<'a> {
         let typed = self.impostors[random.next_u32() as usize % self.impostors.len()];
         let login = self.judge(typed, at);
         self.life.attacks.push(login);
+        self.count(&login, false);
         self.calibrate(&login, false);
         self.learn(typed, &login, false, true)
     }
@@ -240,12 +245,22 @@ impl<'a> Stream<'a> {
         self.life.probes.extend(probes);
     }
 
+    /// Spared logins since the last proof: an attacker's count as well, since nobody knows that they are.
+    fn count(&mut self, login: &Login, proven: bool) {
+        if proven {
+            self.spared = 0;
+        } else if login.spared() {
+            self.spared += 1;
+        }
+    }
+
     fn judge(&self, typed: &FixedText, at: usize) -> Login {
         let scored = self.model.score(typed).expect("all type one text");
         let maturity = self.model.maturity();
         let own_limits = maturity == Maturity::Mature && self.options.budget > 0.0;
         let limits = if own_limits { self.friction.limits() } else { Limits::default() };
-        Login { at, maturity, scored, band: fusion::band_within(scored.llr, limits) }
+        let due = self.options.ask_every > 0 && self.spared + 1 >= self.options.ask_every;
+        Login { at, maturity, scored, band: fusion::band_within(scored.llr, limits), due }
     }
 
     /// As `scoring::friction` has it: only mature models are judged, and only a passkey makes an alarm false.
@@ -312,6 +327,7 @@ fn figures(lives: &[Life], options: &Options) -> Vec<(String, f64)> {
         ("mature_far_fixed", share(probes.iter().filter(mature), |l| !fixed(l))),
         ("attacks_spared", share(attacks.iter(), Login::spared)),
         ("step_ups_per_100", 100.0 * share(genuine.iter(), |l| !l.spared())),
+        ("step_ups_due_per_100", 100.0 * share(genuine.iter(), |l| l.usual() && l.due)),
         (
             "step_ups_by_behaviour_per_100",
             100.0 * share(genuine.iter(), |l| l.maturity == Maturity::Mature && alarmed(l)),

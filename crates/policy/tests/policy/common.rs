@@ -123,7 +123,8 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
     let person = (prop::sample::subsequence(names.to_vec(), 0..=3), any_action(), any_of(DeviceClass::ALL));
     let place = (any::<Option<bool>>(), any::<Option<bool>>());
     let proofs = (any_passkey(), any_claims(), rarely(), rarely());
-    let seen = (prop::option::of(any_of(Band::ALL)), any_of(Maturity::ALL), any_integrity(), rarely());
+    let seen =
+        (prop::option::of(any_of(Band::ALL)), any_of(Maturity::ALL), any_integrity(), rarely(), rarely());
     let rest = (0_u32..5, rarely(), rarely(), rarely(), rarely());
     (person, place, proofs, seen, rest).prop_map(|(person, place, proofs, seen, rest)| Facts {
         device_known: place.0,
@@ -135,6 +136,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
         maturity: seen.1,
         integrity: seen.2,
         record_access_burst: seen.3,
+        typing_proof_due: seen.4,
         recent_failures: rest.0,
         attempts_limited: rest.1,
         missing: MissingFacts { hot_store: rest.2, model: rest.3 },

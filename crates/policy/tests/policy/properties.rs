@@ -17,6 +17,7 @@ fn decide(facts: &Facts) -> Verdict {
 fn unobserved(facts: &Facts) -> Facts {
     Facts {
         behaviour: None,
+        typing_proof_due: false,
         integrity: IntegrityFacts { nonce: NonceState::Valid, ..IntegrityFacts::default() },
         record_access_burst: false,
         ..facts.clone()
@@ -39,7 +40,7 @@ fn one_factor_action(facts: &Facts) -> bool {
 type Change = (&'static str, fn(&mut Facts));
 
 /// Facts changed for the stricter, in every way there is.
-const STRICTER: [Change; 24] = [
+const STRICTER: [Change; 25] = [
     ("the hot store is down", |f| f.missing.hot_store = true),
     ("the model is down", |f| f.missing.model = true),
     ("typing falls silent where it was usual", |f| {
@@ -49,6 +50,7 @@ const STRICTER: [Change; 24] = [
         f.behaviour = f.behaviour.max(Some(Band::Medium));
     }),
     ("typing is very unusual", |f| f.behaviour = Some(Band::High)),
+    ("a proof that is due", |f| f.typing_proof_due = true),
     ("a replay", |f| f.integrity.replayed = true),
     ("a machine", |f| f.integrity.machine_like = true),
     ("a burst", |f| f.record_access_burst = true),

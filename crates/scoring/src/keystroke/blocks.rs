@@ -12,7 +12,7 @@
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, SimdMask, f32x16};
 
-use super::{CLIP, WINDOW, ticks};
+use super::{CLIP, WINDOW, ticks, train};
 
 /// Numbers in a vector: one register of AVX-512, two of AVX2, four of SSE2 or NEON.
 const LANES: usize = 16;
@@ -23,6 +23,9 @@ const ROOM: usize = VECTORS * LANES;
 /// The scaled times of a row that fills: further away than any row can be, so that it is never nearest.
 const FAR: f32 = 1e6;
 
+/// The least mean whose logarithm is taken.
+const LEAST: f32 = 1e-18;
+
 /// Scaled rows and their weights, padded to whole vectors, and what scales a query.
 #[derive(Clone, PartialEq)]
 pub(super) struct Blocks {
@@ -31,6 +34,8 @@ pub(super) struct Blocks {
     /// The sum of each row's values.
     totals: Box<[f32; ROOM]>,
     weights: Box<[f32; ROOM]>,
+    /// The weights by a shorter memory (`train::fresh`).
+    fresh: Box<[f32; ROOM]>,
     centre: Vec<[f32; LANES]>,
     /// 1 / scale; 0 behind the last feature.
     inverse: Vec<[f32; LANES]>,
@@ -50,6 +55,7 @@ impl Blocks {
         size_of_val(&*self.values)
             + size_of_val(&*self.totals)
             + size_of_val(&*self.weights)
+            + size_of_val(&*self.fresh)
             + size_of_val(&*self.centre)
             + size_of_val(&*self.inverse)
     }
@@ -65,11 +71,14 @@ impl Blocks {
                 values[feature][row] = ((time - centre_s[feature]) * inverse[feature]).clamp(-CLIP, CLIP);
             }
         }
+        let fresh: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+        let fresh: Vec<f32> = train::fresh(&fresh).into_iter().map(train::narrow).collect();
         let totals = std::array::from_fn(|row| values.iter().map(|values| values[row]).sum());
         Self {
             values,
             totals: Box::new(totals),
             weights: Box::new(padded(weights)),
+            fresh: Box::new(padded(&fresh)),
             centre: centre_s.chunks(LANES).map(padded).collect(),
             inverse: inverse.chunks(LANES).map(padded).collect(),
         }
@@ -105,19 +114,25 @@ impl Blocks {
         Distances { rows: sums, centre: size.reduce_sum() }
     }
 
-    /// −ln of the weighted mean of exp(−gamma·distance). Weights add up to 1.
+    /// The mean of two surprises, each −ln of a weighted mean of exp(−gamma·distance): by the weights, and by those of a
+    /// shorter memory. Each of the two adds up to 1.
     ///
     /// The least distance is taken out first, so that a query far from every row gets a large finite score
     /// rather than −ln 0.
     #[inline(always)]
     pub(super) fn surprise<S: Simd>(&self, distances: &Distances<S>, least: f32, gamma: f32) -> f32 {
         let simd = distances.rows[0].simd;
-        let mut sum = f32x16::splat(simd, 0.0);
-        for (distance, weights) in distances.rows.iter().zip(self.weights.as_chunks::<LANES>().0) {
+        let zero = f32x16::splat(simd, 0.0);
+        let (mut all, mut fresh) = (zero, zero);
+        let weights = self.weights.as_chunks::<LANES>().0.iter().zip(self.fresh.as_chunks::<LANES>().0);
+        for (distance, (weights, newer)) in distances.rows.iter().zip(weights) {
             let similar = exp_of_negative((f32x16::splat(simd, least) - *distance) * gamma);
-            sum = similar.mul_add(load(simd, weights), sum);
+            all = similar.mul_add(load(simd, weights), all);
+            fresh = similar.mul_add(load(simd, newer), fresh);
         }
-        gamma * least - sum.reduce_sum().ln()
+        // Weights of old rows may vanish by the shorter memory; then it is as surprised as numbers allow.
+        let product = all.reduce_sum().max(LEAST) * fresh.reduce_sum().max(LEAST);
+        gamma * least - 0.5 * product.ln()
     }
 }
 

@@ -10,10 +10,13 @@ pub const MAX_TYPING_LLR: f32 = 4.0;
 pub const REPLAY_NEAREST_MS: f32 = 4.0;
 /// Replays are told from typing from this many keys on: with fewer, people come as close.
 const REPLAY_KEYS: usize = 6;
+/// How much of the population's surprise is taken off a person's own. The kernel is so narrow that a score is about an eighth
+/// of a log density.
+pub(super) const POPULATION_SHARE: f32 = 0.1;
 /// Beyond this a robust z says nothing more.
 pub(super) const MAX_Z: f32 = 100.0;
 /// The z at which typing becomes more likely someone else's than the person's.
-const EVEN_Z: f32 = 2.65;
+const EVEN_Z: f32 = 2.4;
 /// Nats for each unit of z. Log ratios of the histograms of genuine and impostor z are straight from z = 1 to
 /// 6.
 const NATS_PER_Z: f32 = 1.35;
@@ -30,6 +33,6 @@ pub(super) fn llr(z: f32) -> f32 {
 }
 
 /// Whether a typing is too close to a stored one.
-pub(super) fn is_replay(nearest_ms: f32, keys: usize) -> bool {
+pub(crate) fn is_replay(nearest_ms: f32, keys: usize) -> bool {
     keys >= REPLAY_KEYS && nearest_ms < REPLAY_NEAREST_MS
 }

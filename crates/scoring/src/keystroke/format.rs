@@ -1,10 +1,11 @@
 //! The stored form of a model.
 //!
-//! Version 2, little endian: `"kwks"`, version u8 = 2, kind u8 (0 prior, 1 support vector machine), maturity
+//! Version 3, little endian: `"kwks"`, version u8 = 3, kind u8 (0 prior, 1 support vector machine), maturity
 //! u8 (0 learning, 1 provisional, 2 mature), keys u8, a zone code u8 for each, rows n u8; f32 from here:
 //! gamma (0 for a prior), median, spread; centre and scale for each of the d = 3·keys − 2 times; a weight for
 //! each row (0 for all of a prior). Then n × d times in tenths of milliseconds as i16, oldest row first. Nothing
-//! follows. Version 1 had these times as f32 in seconds; it is still read.
+//! follows. Versions 1 (times as f32 in seconds) and 2 are still read; their median and spread are of another score, so
+//! that such a model is trained anew from its rows.
 //!
 //! There is no checksum: the form is stored sealed, and the seal notices damage. Reading checks everything
 //! that scoring relies on, so that bytes from elsewhere give an error or a model that scores.
@@ -12,10 +13,12 @@
 use keyward_domain::Maturity;
 use keyward_features::{Shape, zone_code, zone_from_code};
 
-use super::{KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, ticks};
+use super::{KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, ticks, train};
 
 const MAGIC: &[u8; 4] = b"kwks";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Had the same form, with median and spread of an earlier score.
+const VERSION_2: u8 = 2;
 /// Had rows of f32.
 const VERSION_1: u8 = 1;
 /// No time of a sample is longer, in seconds.
@@ -65,10 +68,11 @@ pub(super) fn write(model: &KeystrokeModel) -> Vec<u8> {
 pub(super) fn read(bytes: &[u8]) -> Result<KeystrokeModel, ModelError> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(ModelError::NotAModel)?;
     let (version, rest) = rest.split_first().ok_or(ModelError::NotAModel)?;
-    if ![VERSION, VERSION_1].contains(version) {
+    if ![VERSION, VERSION_2, VERSION_1].contains(version) {
         return Err(ModelError::Version(*version));
     }
-    read_parts(*version, rest).map(KeystrokeModel::from_parts).ok_or(ModelError::Damaged)
+    let model = read_parts(*version, rest).map(KeystrokeModel::from_parts).ok_or(ModelError::Damaged)?;
+    if *version == VERSION { Ok(model) } else { train::anew(&model).map_err(|_| ModelError::Damaged) }
 }
 
 fn read_parts(version: u8, bytes: &[u8]) -> Option<Parts> {

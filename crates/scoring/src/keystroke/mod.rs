@@ -3,6 +3,7 @@
 mod blocks;
 mod calibration;
 mod format;
+mod population;
 mod prior;
 mod selectivity;
 #[cfg(test)]
@@ -15,8 +16,10 @@ use keyward_domain::Maturity;
 use keyward_features::{FixedText, Shape};
 
 use blocks::{Blocks, mean_difference};
+pub(crate) use calibration::is_replay;
 pub use calibration::{MAX_TYPING_LLR, REPLAY_NEAREST_MS};
 pub use format::ModelError;
+use population::Rhythm;
 pub use train::TrainError;
 
 /// The most recent samples that a model is trained on. People speed up, so that older ones hurt.
@@ -75,6 +78,8 @@ pub struct KeystrokeModel {
     spread: f32,
     /// The rows scaled and clipped, laid out for scoring. Derived.
     blocks: Blocks,
+    /// The text's rhythm, as the centre tells it. Derived.
+    rhythm: Rhythm,
 }
 
 /// How a model scores.
@@ -82,7 +87,7 @@ pub struct KeystrokeModel {
 enum Kind {
     /// Mean clipped distance from the centre.
     Prior,
-    /// Weighted mean of the kernel exp(−gamma·L1) with each row.
+    /// Weighted means of the kernel exp(−gamma·L1) with each row, less a part of the population's surprise.
     Svm { gamma: f32, weights: Vec<f32> },
 }
 
@@ -145,6 +150,7 @@ impl KeystrokeModel {
             + size_of_val(&*self.rows)
             + self.shape.keys()
             + self.blocks.memory_bytes()
+            + self.rhythm.memory_bytes()
     }
 
     /// What its numbers would take as f32, each of them once, in bytes: what [`KeystrokeModel::memory_bytes`] is held
@@ -185,7 +191,10 @@ impl KeystrokeModel {
         let least = distances.least();
         let raw = match &self.kind {
             Kind::Prior => distances.centre / times_s.len() as f32,
-            Kind::Svm { gamma, .. } => self.blocks.surprise(&distances, least, *gamma),
+            Kind::Svm { gamma, .. } => {
+                let own = self.blocks.surprise(&distances, least, *gamma);
+                own - calibration::POPULATION_SHARE * self.rhythm.surprise(times_s)
+            }
         };
         (raw, mean_difference(simd, times_s, self.row(distances.nearest(least))))
     }
@@ -198,7 +207,8 @@ impl KeystrokeModel {
         };
         let times_s: Vec<f32> = rows.iter().map(|tick| ticks::to_seconds(*tick)).collect();
         let blocks = Blocks::new(&times_s, &centre, &scale, weights);
-        Self { shape, kind, maturity, centre, scale, rows, median, spread, blocks }
+        let rhythm = Rhythm::of(&centre);
+        Self { shape, kind, maturity, centre, scale, rows, median, spread, blocks, rhythm }
     }
 
     fn weights(&self) -> &[f32] {
@@ -216,6 +226,16 @@ impl KeystrokeModel {
         let features = self.centre.len();
         &self.rows[index * features..(index + 1) * features]
     }
+}
+
+/// Mean absolute difference of a typing from one that is kept in ticks, in seconds.
+pub(crate) fn mean_difference_s(times_s: &[f32], ticks: &[i16]) -> f32 {
+    dispatch!(Level::new(), simd => mean_difference(simd, times_s, ticks))
+}
+
+/// A typing's times as models keep them.
+pub(crate) fn ticks_of_text(text: &FixedText) -> Vec<i16> {
+    text.times_s().iter().map(|time| ticks::from_seconds(*time)).collect()
 }
 
 impl std::fmt::Debug for KeystrokeModel {

@@ -5,13 +5,12 @@
 //! shown strangers that never were, always the same ones, and one that lets too many in stays LEARNING.
 //!
 //! A stranger has hold times and a speed of the population, but the rhythm of this text: some pairs of keys
-//! are slow for everybody, and only the owner's samples tell which. Moments are those of the 34 development
-//! subjects of the CMU benchmark (repetitions 1 to 50 and 351 to 400 together); strangers are as fast as
-//! practised people are, one in twenty faster than 110 ms from press to press.
+//! are slow for everybody, and only the owner's samples tell which (`population`).
 
-use keyward_features::{MAX_FEATURES, MAX_KEYS};
+use keyward_features::MAX_FEATURES;
 
 use super::KeystrokeModel;
+use super::population::{FLIGHT_S, FLIGHT_SD, HOLD_S, HOLD_SD};
 use super::train::narrow;
 use crate::fusion::MEDIUM_LLR;
 
@@ -19,52 +18,28 @@ use crate::fusion::MEDIUM_LLR;
 const STRANGERS: u32 = 256;
 /// Where their stream of randomness begins.
 const SEED: u64 = 7;
-/// Median hold time, in seconds.
-const HOLD_S: f64 = 0.09;
-/// Median time from press to press, in seconds.
-const FLIGHT_S: f64 = 0.19;
-/// Deviations of logarithms: of a person's hold times together, and of each press's (from person to person
-/// 0.17 a key, from press to press 0.15).
-const HOLD_SD: (f64, f64) = (0.23, 0.23);
-/// The same of times from press to press (0.27 a pair, 0.26 from press to press).
-const FLIGHT_SD: (f64, f64) = (0.31, 0.37);
-/// The shortest time whose logarithm is taken, in seconds.
-const MIN_S: f64 = 0.01;
-
 /// The share of strangers whom the model would give the band LOW.
 pub(super) fn stranger_acceptance(model: &KeystrokeModel) -> f32 {
     let mut random = SplitMix(SEED);
-    let rhythm = rhythm(model);
     let mut times_s = [0.0_f32; MAX_FEATURES];
     let times_s = &mut times_s[..model.centre.len()];
     let mut accepted = 0_u16;
     for _ in 0..STRANGERS {
-        stranger(&rhythm[..model.shape.keys() - 1], &mut random, times_s);
+        stranger(model.rhythm.pairs(), &mut random, times_s);
         accepted += u16::from(model.score_times(times_s).llr < MEDIUM_LLR);
     }
     f32::from(accepted) / STRANGERS as f32
 }
 
-/// Logarithms of the times from press to press over their mean: what is slow and what fast in this text.
-fn rhythm(model: &KeystrokeModel) -> [f64; MAX_KEYS] {
-    let pairs = model.shape.keys() - 1;
-    let mut logs = [0.0; MAX_KEYS];
-    for (log, times) in logs.iter_mut().zip(model.centre[1..].chunks(3)) {
-        *log = f64::from(times[0]).max(MIN_S).ln();
-    }
-    let mean = logs[..pairs].iter().sum::<f64>() / pairs as f64;
-    logs.map(|log| log - mean)
-}
-
 /// One typing of somebody, in the order of `FixedText`.
-fn stranger(rhythm: &[f64], random: &mut SplitMix, times_s: &mut [f32]) {
+fn stranger(rhythm: &[f32], random: &mut SplitMix, times_s: &mut [f32]) {
     let (holds, flights) = (HOLD_SD.0 * random.normal(), FLIGHT_SD.0 * random.normal());
     for (key, times) in times_s.chunks_mut(3).enumerate() {
         let hold = HOLD_S * (holds + HOLD_SD.1 * random.normal()).exp();
         times[0] = narrow(hold);
         // After the last key there is no flight.
         if let ([_, down_down, up_down], Some(pair)) = (times, rhythm.get(key)) {
-            let flight = FLIGHT_S * (flights + pair + FLIGHT_SD.1 * random.normal()).exp();
+            let flight = FLIGHT_S * (flights + f64::from(*pair) + FLIGHT_SD.1 * random.normal()).exp();
             (*down_down, *up_down) = (narrow(flight), narrow(flight - hold));
         }
     }

@@ -91,14 +91,19 @@ fn scoring_agrees_with_the_definition() {
                 .collect()
         };
         let query = scale(sample.times_s());
-        let mean: f64 = (0..WINDOW)
-            .map(|row| {
-                let l1: f64 =
-                    scale(&seconds(MODEL.row(row))).iter().zip(&query).map(|(a, b)| (a - b).abs()).sum();
-                f64::from(weights[row]) * (-f64::from(*gamma) * l1).exp()
-            })
-            .sum();
-        let z = (-mean.ln() - f64::from(MODEL.median)) / f64::from(MODEL.spread);
+        let similar = |row: usize| {
+            let rows = scale(&seconds(MODEL.row(row)));
+            (-f64::from(*gamma) * rows.iter().zip(&query).map(|(a, b)| (a - b).abs()).sum::<f64>()).exp()
+        };
+        // The second opinion: half as much for every six newer rows instead of every twenty-five.
+        let age = |row: usize| (WINDOW - 1 - row) as f64;
+        let fresh: Vec<f64> = (0..WINDOW)
+            .map(|row| f64::from(weights[row]) * (age(row) * (1.0 / 25.0 - 1.0 / 6.0)).exp2())
+            .collect();
+        let all: f64 = (0..WINDOW).map(|row| f64::from(weights[row]) * similar(row)).sum();
+        let newest: f64 = (0..WINDOW).map(|row| fresh[row] * similar(row)).sum::<f64>() / fresh.iter().sum::<f64>();
+        let raw = f64::midpoint(-all.ln(), -newest.ln()) - 0.1 * f64::from(MODEL.rhythm.surprise(sample.times_s()));
+        let z = (raw - f64::from(MODEL.median)) / f64::from(MODEL.spread);
         let scored = MODEL.score(&sample).unwrap();
         assert!((f64::from(scored.z) - z).abs() < 1e-3, "{} {z}", scored.z);
     }
@@ -187,8 +192,11 @@ fn models_survive_storage() {
             assert!(KeystrokeModel::from_bytes(&bytes[..cut]).is_err());
         }
         let mut newer = bytes.clone();
-        newer[4] = 3;
-        assert_eq!(KeystrokeModel::from_bytes(&newer), Err(ModelError::Version(3)));
+        newer[4] = 4;
+        assert_eq!(KeystrokeModel::from_bytes(&newer), Err(ModelError::Version(4)));
+        // Version 2 had another score's median and spread: the rows are trained on anew.
+        newer[4] = 2;
+        assert_eq!(KeystrokeModel::from_bytes(&newer).as_ref(), Ok(model));
         // Version 1 had the rows as f32 in seconds.
         let (head, _) = bytes.split_at(bytes.len() - 2 * model.rows.len());
         let mut older =

@@ -5,7 +5,7 @@ use keyward_features::{FixedText, Shape};
 use ndarray::Array2;
 
 use super::{
-    CLIP, KeystrokeModel, Kind, MATURE_SAMPLES, Parts, SVM_SAMPLES, WINDOW, calibration, prior, ticks,
+    CLIP, KeystrokeModel, Kind, MATURE_SAMPLES, Parts, Rhythm, SVM_SAMPLES, WINDOW, calibration, prior, ticks,
 };
 use crate::fusion::MEDIUM_LLR;
 use crate::svm::{self, OneClass, SvmError};
@@ -29,6 +29,8 @@ const USUAL_SPREAD: f64 = 0.6;
 const USUAL_SPREAD_ROWS: f64 = 20.0;
 /// A sample counts for half when so many newer ones have come: half a window.
 const HALF_LIFE: f64 = 25.0;
+/// The same for a second opinion that follows the last days, which is averaged with the first.
+const FRESH_HALF_LIFE: f64 = 6.0;
 /// How many newest samples of one shape make a template restart.
 const RESTART_RUN: usize = 3;
 
@@ -53,7 +55,18 @@ pub(super) fn train(samples: &[FixedText]) -> Result<KeystrokeModel, TrainError>
     let mut kept: Vec<Vec<f32>> =
         newest.map(|s| s.times_s().iter().map(|time| ticks::kept(*time)).collect()).collect();
     kept.reverse();
-    let window: Vec<&[f32]> = kept.iter().map(Vec::as_slice).collect();
+    of_rows(shape, &kept)
+}
+
+/// The model that is trained on the rows of this one.
+pub(super) fn anew(model: &KeystrokeModel) -> Result<KeystrokeModel, TrainError> {
+    let rows =
+        (0..model.row_count()).map(|row| model.row(row).iter().map(|t| ticks::to_seconds(*t)).collect());
+    of_rows(model.shape.clone(), &rows.collect::<Vec<Vec<f32>>>())
+}
+
+fn of_rows(shape: Shape, rows: &[Vec<f32>]) -> Result<KeystrokeModel, TrainError> {
+    let window: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
     let mut model = KeystrokeModel::from_parts(train_window(shape, &window)?);
     model.maturity = maturity(&model, &window)?;
     Ok(model)
@@ -87,12 +100,15 @@ fn svm_parts(shape: Shape, window: &[&[f32]]) -> Result<Parts, TrainError> {
     let kernel = distances.mapv(|d| (-gamma * d).exp());
     let machine = OneClass::train(&kernel, NU)?;
     let recent = recency(window.len());
+    let rhythm = Rhythm::of(&centre);
     let left_out: Vec<f64> = svm::leave_one_out(&kernel, &machine)?
         .iter()
-        .zip(kernel.outer_iter())
-        .map(|(alpha, query)| {
+        .zip(kernel.outer_iter().zip(window))
+        .map(|(alpha, (query, times_s))| {
             let weights = weights(alpha, &recent);
-            -weights.iter().zip(query).map(|(w, k)| w * k).sum::<f64>().ln()
+            let surprise = |weights: &[f64]| -weights.iter().zip(query).map(|(w, k)| w * k).sum::<f64>().ln();
+            let own = f64::midpoint(surprise(&weights), surprise(&fresh(&weights)));
+            own - f64::from(calibration::POPULATION_SHARE * rhythm.surprise(times_s))
         })
         .collect();
     let (median, spread) = centre_and_spread(&left_out);
@@ -157,6 +173,16 @@ fn weights(alpha: &[f64], recency: &[f64]) -> Vec<f64> {
     let weights: Vec<f64> = alpha.iter().zip(recency).map(weighted).collect();
     let total: f64 = weights.iter().sum();
     weights.iter().map(|w| w / total).collect()
+}
+
+/// A machine's weights as the second opinion has them: newer rows count for still more. They add up to 1.
+pub(super) fn fresh(weights: &[f64]) -> Vec<f64> {
+    let steeper = 1.0 / FRESH_HALF_LIFE - 1.0 / HALF_LIFE;
+    let by_age = |(age, weight): (usize, &f64)| weight * (-(age as f64) * steeper).exp2();
+    let mut fresh: Vec<f64> = weights.iter().rev().enumerate().map(by_age).collect();
+    fresh.reverse();
+    let total: f64 = fresh.iter().sum();
+    fresh.iter().map(|weight| weight / total).collect()
 }
 
 /// Median and scaled median absolute deviation of leave-one-out scores; the deviation leans on the

@@ -370,6 +370,12 @@ pub struct Assessment {
     /// impostors in: `keyward evaluate keystroke --protocol stream --budget` says how many.
     #[config(default = 0.02)]
     pub friction_budget: f32,
+
+    /// After so many logins, less one, that known typing spared the passkey in a row, the next one brings it: 10 is every
+    /// tenth, 0 never. People's typing moves, and only proven typing is learned. `keyward evaluate keystroke --protocol
+    /// stream --ask-every` says what it is worth, and the shipped policy heeds it (`typing_proof_due`).
+    #[config(default = 10)]
+    pub typing_proof_every: u32,
 }
 
 /// See [`Settings::telemetry`].
