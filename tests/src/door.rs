@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use http::{Request, Response, Uri};
 use keyward::observability::{self, Telemetry};
 use keyward::settings::{CallerSettings, Settings};
+use keyward::transport::health::always_ready;
 use keyward::transport::{App, Serving, serve};
 use keyward_api::caller::{Caller, Deadline, Tenants};
 use keyward_api::convert::WireEnum;
@@ -93,6 +94,9 @@ impl Door {
             services: services(world),
             methods: observability::methods_of(v1::DESCRIPTORS).expect("descriptors"),
             jwks: Arc::new(move || engine.token_keys()),
+            ready: always_ready(),
+            reload: Arc::new(|| Ok(())),
+            reload_files: Vec::new(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {

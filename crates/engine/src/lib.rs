@@ -6,6 +6,7 @@ mod assertions;
 mod assess;
 mod ceremonies;
 mod error;
+mod health;
 mod known;
 mod learn;
 mod log;
@@ -35,6 +36,7 @@ use keyward_store::{DurableStore, HotStore};
 use tokio::sync::Semaphore;
 
 pub use error::EngineError;
+pub use health::StoresUp;
 pub use observer::{Observer, Stage, Unobserved};
 pub use settings::{AuditFailure, EngineSettings};
 pub use token::{TokenSigner, acr};

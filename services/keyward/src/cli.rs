@@ -14,7 +14,7 @@ use crate::demo::TryOptions;
 use crate::observability::Telemetry;
 use crate::settings::{Settings, Sources};
 use crate::transport::{Drained, Reload, serve, tls};
-use crate::{bench, demo, doctor, settings, startup};
+use crate::{bench, demo, doctor, probe, settings, startup};
 
 /// Behavioural authentication for healthcare: ALLOW, STEP_UP or DENY. Without a command, serves.
 #[derive(Debug, Parser)]
@@ -55,6 +55,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Tell what is wrong with this deployment. Exit code 1 when something would fail.
     Doctor,
+    /// Ask a running deployment for a real decision. Exit code 1 when the answer is not ALLOW.
+    Probe(probe::ProbeOptions),
     /// Show the main job in under a minute: a clinician, her passkey, her typing, and an impostor.
     Try(TryOptions),
     /// Measure this build on this machine: one `name=value` line a figure, ratios beside their bars.
@@ -111,6 +113,12 @@ fn run(cli: &Cli) -> Outcome {
             print!("{}", doctor::report(&findings));
             Ok(if doctor::failed(&findings) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
+        Some(Command::Probe(options)) => {
+            // Fails when it was installed already, which is as well.
+            let _ = Arc::unwrap_or_clone(tls::provider()).install_default();
+            let well = runtime()?.block_on(probe::run(options))?;
+            Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Some(Command::Try(options)) => {
             let out = std::io::stdout();
             let colour = out.is_terminal();
@@ -154,6 +162,7 @@ async fn serve_until_told(settings: &Settings) -> Outcome {
     // Fails when it was installed already, which is as well.
     let _ = Arc::unwrap_or_clone(tls::provider()).install_default();
     let telemetry = Telemetry::start(&settings.telemetry)?;
+    telemetry.metrics().friction_budget(settings.assessment.friction_budget);
     let composed = compose(settings, telemetry.metrics()).await?;
     let serving = serve(settings, composed.app(settings), &telemetry, told_to_stop()?).await?;
     if settings.callers.is_empty() {
@@ -189,10 +198,7 @@ fn reload_on_hangup(reload: Reload) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match reload.reload() {
-                Ok(()) => tracing::info!("certificates and tokens were read again"),
-                Err(error) => tracing::error!(%error, "certificates and tokens stay as they were"),
-            }
+            reload.reload_and_tell("SIGHUP");
         }
     });
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -24,7 +25,8 @@ use crate::clock::{SystemClock, SystemEntropy};
 use crate::observability::{Metrics, methods_of};
 use crate::secrets::{self, SecretError};
 use crate::settings::{self, RedisMode, Settings};
-use crate::transport::App;
+use crate::transport::health::Ready;
+use crate::transport::{App, ReloadMore};
 
 /// Why an engine could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +108,36 @@ impl Composed {
             services: keyward_api::routes(&self.engine, &self.clock, api),
             methods: methods_of(DESCRIPTORS).expect("the descriptors were compiled with the contract"),
             jwks: Arc::new(move || engine.token_keys()),
+            ready: ready(self.engine.clone()),
+            reload: reload_policy(self.engine.clone(), settings.policy.file.clone()),
+            reload_files: settings.policy.file.iter().cloned().collect(),
         }
     }
+}
+
+/// How long a store may take to show that it answers.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Ready while the durable store answers, and once the hot store did: without the former nothing can be allowed, without the
+/// latter answers go on, stricter, and are better than none.
+fn ready(engine: Arc<Engine>) -> Ready {
+    let hot_seen = Arc::new(AtomicBool::new(false));
+    Arc::new(move || {
+        let (engine, hot_seen) = (engine.clone(), hot_seen.clone());
+        Box::pin(async move {
+            let up = engine.stores_up(ANSWERS_WITHIN).await;
+            let hot = hot_seen.fetch_or(up.hot, Ordering::Relaxed) || up.hot;
+            up.durable && hot
+        })
+    })
+}
+
+fn reload_policy(engine: Arc<Engine>, file: Option<PathBuf>) -> ReloadMore {
+    Arc::new(move || {
+        let Some(path) = &file else { return Ok(()) };
+        engine.set_policy(policy(Some(path)).map_err(|error| error.to_string())?);
+        Ok(())
+    })
 }
 
 fn engine_settings(settings: &Settings) -> EngineSettings {

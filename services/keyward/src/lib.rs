@@ -7,6 +7,7 @@ pub mod compose;
 pub mod demo;
 pub mod doctor;
 pub mod observability;
+pub mod probe;
 pub mod secrets;
 pub mod settings;
 pub mod startup;

@@ -14,6 +14,9 @@ pub fn banner(settings: &Settings, serving: &Serving) -> String {
         (true, true) => "TLS, client certificates accepted",
     };
     line(&mut out, "gRPC", &format!("{} ({how})", serving.grpc));
+    if let Some(probes) = serving.probes {
+        line(&mut out, "health", &format!("{probes} (plaintext, health alone)"));
+    }
     if let Some(http) = serving.http {
         line(&mut out, "HTTP", &format!("http://{http}/metrics  /healthz  /.well-known/jwks.json"));
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use keyward_domain::{Decision, Maturity, Outcome, ReasonCode, Signal, SignalKind, SignalStatus};
+use keyward_domain::{Decision, Evidence, Maturity, Outcome, ReasonCode, Signal, SignalKind, SignalStatus};
 use keyward_engine::{Observer, Stage};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
@@ -13,6 +13,13 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 pub const DURATION_BUCKETS: [f64; 14] =
     [25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0];
 
+/// Bucket limits for typing scores, in units of the person's own spread.
+const SCORE_BUCKETS: [f64; 12] = [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0];
+/// Bucket limits for risks, which are from 0 to 1.
+const RISK_BUCKETS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0];
+/// Bucket limits for training, in seconds.
+const TRAINING_BUCKETS: [f64; 8] = [1e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 2.0];
+
 /// Instruments with their attributes.
 pub struct Metrics {
     decisions: Labelled<Counter<u64>>,
@@ -20,6 +27,15 @@ pub struct Metrics {
     maturity: Labelled<Counter<u64>>,
     stages: Labelled<Histogram<f64>>,
     signals: Labelled<Counter<u64>>,
+    evidence: Labelled<Counter<u64>>,
+    risk: Histogram<f64>,
+    /// Typing scores by maturity and by whether a passkey proved the typist in the same call.
+    scores: Histogram<f64>,
+    score_sets: Vec<[KeyValue; 2]>,
+    training: Histogram<f64>,
+    friction_budget: Gauge<f64>,
+    certificate_end: Gauge<i64>,
+    reloads: Counter<u64>,
     store_up: Gauge<u64>,
     training_queue: Gauge<u64>,
     training_dropped: Counter<u64>,
@@ -54,7 +70,41 @@ impl Metrics {
         let signals =
             counter("keyward.decision.profiles", "Typing that was scored, by the maturity of its profile");
         let dropped = counter("keyward.training.dropped", "Lessons dropped because too many were waiting");
+        let evidence = counter("keyward.decision.step_ups", "Step-ups by the evidence that was asked for");
+        let histogram = |name, text, buckets: &[f64]| {
+            meter.f64_histogram(name).with_description(text).with_boundaries(buckets.to_vec()).build()
+        };
+        let training = meter
+            .f64_histogram("keyward.training.duration")
+            .with_unit("s")
+            .with_description("Duration of trainings")
+            .with_boundaries(TRAINING_BUCKETS.to_vec())
+            .build();
+        meter
+            .u64_gauge("keyward.build.info")
+            .with_description("1, with the version")
+            .build()
+            .record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         Self {
+            evidence: Labelled::new(evidence, "evidence", Evidence::ALL.iter().map(|e| e.name())),
+            risk: histogram("keyward.decision.risk", "Fused risk of assessments", &RISK_BUCKETS),
+            scores: histogram(
+                "keyward.typing.score",
+                "Typing scores, in units of each person's own spread",
+                &SCORE_BUCKETS,
+            ),
+            score_sets: score_sets(),
+            training,
+            friction_budget: meter
+                .f64_gauge("keyward.friction.budget")
+                .with_description("Share of genuine logins that typing may raise to MEDIUM or above")
+                .build(),
+            certificate_end: meter
+                .i64_gauge("keyward.certificate.not_after")
+                .with_unit("s")
+                .with_description("End of the certificate in use, in seconds since 1970")
+                .build(),
+            reloads: counter("keyward.reloads", "Readings of changed files, by result"),
             training_dropped: dropped,
             signals: Labelled::new(signals, "maturity", Maturity::ALL.iter().map(|m| m.name())),
             decisions: Labelled::new(decisions, "outcome", Outcome::ALL.iter().map(|o| o.name())),
@@ -64,6 +114,23 @@ impl Metrics {
             store_up: gauge(meter, "keyward.store.up", "Whether a store answers: 1 or 0"),
             training_queue: gauge(meter, "keyward.training.queue", "Profiles that wait for training"),
         }
+    }
+
+    /// The share of genuine logins that typing may alarm on, as the operator set it.
+    pub fn friction_budget(&self, share: f32) {
+        self.friction_budget.record(share.into(), &[]);
+    }
+
+    /// The end of the certificate in use, in seconds since 1970; nothing without one.
+    pub fn certificate(&self, not_after: Option<i64>) {
+        if let Some(at) = not_after {
+            self.certificate_end.record(at, &[]);
+        }
+    }
+
+    /// Changed files were read, and could be used or not.
+    pub fn reloaded(&self, well: bool) {
+        self.reloads.add(1, &[KeyValue::new("result", if well { "ok" } else { "error" })]);
     }
 
     fn decided(&self, outcome: Outcome) {
@@ -86,8 +153,20 @@ impl Observer for Metrics {
             self.reason(reason.code);
         }
         let typing = |s: &&Signal| s.kind == SignalKind::KeystrokeFixed && s.status == SignalStatus::Scored;
+        let proven = decision
+            .signals
+            .iter()
+            .any(|s| s.kind == SignalKind::Authenticator && s.status == SignalStatus::Scored);
         for signal in decision.signals.iter().filter(typing) {
             add(&self.signals, signal.maturity as usize);
+            let set = &self.score_sets[2 * signal.maturity as usize + usize::from(proven)];
+            self.scores.record(signal.score.unwrap_or_default().into(), set);
+        }
+        if let Some(risk) = decision.risk {
+            self.risk.record(risk.score.into(), &[]);
+        }
+        if let Some(step_up) = &decision.step_up {
+            add(&self.evidence, step_up.evidence as usize);
         }
     }
 
@@ -96,8 +175,9 @@ impl Observer for Metrics {
         self.store_up.record(u64::from(up), &[KeyValue::new("store", store)]);
     }
 
-    fn trained(&self, maturity: Maturity, _took: Duration) {
+    fn trained(&self, maturity: Maturity, took: Duration) {
         add(&self.maturity, maturity as usize);
+        self.training.record(took.as_secs_f64(), &[]);
     }
 
     fn learning(&self, waiting: usize, dropped: bool) {
@@ -106,6 +186,14 @@ impl Observer for Metrics {
             self.training_dropped.add(1, &[]);
         }
     }
+}
+
+/// Every maturity, unproven and then proven.
+fn score_sets() -> Vec<[KeyValue; 2]> {
+    let proven = |m: &Maturity| {
+        [false, true].map(|p| [KeyValue::new("maturity", m.name()), KeyValue::new("proven", p)])
+    };
+    Maturity::ALL.iter().flat_map(proven).collect()
 }
 
 fn gauge(meter: &Meter, name: &'static str, text: &'static str) -> Gauge<u64> {
@@ -129,6 +217,7 @@ mod tests {
         assert!(ReasonCode::ALL.iter().enumerate().all(|(i, c)| *c as usize == i));
         assert!(Maturity::ALL.iter().enumerate().all(|(i, m)| *m as usize == i));
         assert!(Stage::ALL.iter().enumerate().all(|(i, s)| *s as usize == i));
+        assert!(Evidence::ALL.iter().enumerate().all(|(i, e)| *e as usize == i));
     }
 
     #[test]
@@ -142,6 +231,9 @@ mod tests {
         metrics.stage(Stage::Decide, Duration::from_micros(30));
         metrics.store("hot", false);
         metrics.learning(3, true);
+        metrics.friction_budget(0.25);
+        metrics.certificate(Some(1_800_000_000));
+        metrics.reloaded(false);
         let text = telemetry.prometheus_text();
         for line in [
             r#"keyward_decisions_total{outcome="step_up"} 2"#,
@@ -151,6 +243,10 @@ mod tests {
             r#"keyward_stage_duration_seconds_bucket{stage="decide",le="0.00005"} 1"#,
             r#"keyward_store_up{store="hot"} 0"#,
             "keyward_training_queue 3",
+            "keyward_friction_budget 0.25",
+            "keyward_certificate_not_after_seconds 1800000000",
+            r#"keyward_reloads_total{result="error"} 1"#,
+            concat!("keyward_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "keyward_training_dropped_total 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in:\n{text}");

@@ -112,7 +112,16 @@ pub struct Server {
     #[config(default = false)]
     pub allow_plaintext_beyond_loopback: bool,
 
-    /// The certificate chain in PEM, leaf first. With it and the key, keyward serves TLS. SIGHUP reads it again.
+    /// Address and port of a second, plaintext gRPC endpoint that serves health and nothing else, for probes that speak no
+    /// TLS, such as Kubernetes'. Not set: health is served beside everything else only.
+    pub health_listen: Option<SocketAddr>,
+
+    /// Seconds between looks at certificates, keys, client authorities, token files and the policy's file; what changed is
+    /// read again and takes effect without a restart. 0: only SIGHUP has them read again.
+    #[config(default = 5)]
+    pub reload_check_s: u64,
+
+    /// The certificate chain in PEM, leaf first. With it and the key, keyward serves TLS.
     pub tls_certificate_file: Option<PathBuf>,
 
     /// The certificate's private key in PEM (PKCS #8, PKCS #1 or SEC 1).

@@ -1,13 +1,16 @@
 //! How calls come in: connections, TLS, callers, limits, and a shutdown that finishes what was taken.
 
 pub mod callers;
+mod changes;
 pub mod gate;
+pub mod health;
 pub mod listen;
 pub mod tls;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +25,10 @@ use tonic_web::GrpcWebLayer;
 
 use self::callers::{Callers, CallersError};
 use self::gate::{Gate, GateLayer};
+use self::health::{LIVENESS, READINESS, Ready};
 use self::listen::Listener;
 use self::tls::{Tls, TlsError};
-use crate::observability::{Telemetry, endpoint};
+use crate::observability::{Metrics, Telemetry, endpoint};
 use crate::settings::{Server, Settings, SettingsError};
 
 /// The longest block of headers that a call may have, in bytes.
@@ -44,7 +48,16 @@ pub struct App {
     pub methods: Vec<String>,
     /// The JSON Web Key Set that decision tokens are verified with.
     pub jwks: Jwks,
+    /// Whether calls would be answered as they should be.
+    pub ready: Ready,
+    /// Reads again what is read from files besides certificates and tokens, such as the policy.
+    pub reload: ReloadMore,
+    /// The files that it reads.
+    pub reload_files: Vec<PathBuf>,
 }
+
+/// Reads something again, or says what is wrong with it; what was in use then stays in use.
+pub type ReloadMore = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// Gives a JSON Web Key Set as text.
 pub type Jwks = Arc<dyn Fn() -> String + Send + Sync>;
@@ -72,6 +85,9 @@ pub enum ServeError {
     /// The gRPC server.
     #[error("the grpc server failed")]
     Grpc(#[from] tonic::transport::Error),
+    /// What [`App::reload`] reads.
+    #[error("{0}")]
+    More(String),
     /// A task of the server panicked.
     #[error("a task of the server failed")]
     Task(#[from] tokio::task::JoinError),
@@ -90,6 +106,8 @@ pub enum Drained {
 pub struct Serving {
     /// Where gRPC is served.
     pub grpc: SocketAddr,
+    /// Where health alone is served, if it is.
+    pub probes: Option<SocketAddr>,
     /// Where metrics and keys are served, if they are.
     pub http: Option<SocketAddr>,
     /// Health per service.
@@ -109,27 +127,48 @@ impl Serving {
     }
 }
 
-/// Reads certificate and token files again.
+/// Reads certificates, tokens and the policy again.
 #[derive(Clone)]
 pub struct Reload {
     settings: Arc<Settings>,
     tls: Option<Arc<Tls>>,
     gate: Arc<Gate>,
+    more: ReloadMore,
+    metrics: Arc<Metrics>,
 }
 
 impl Reload {
-    /// Reads the files. Connections that begin later use the new certificate, calls that come later the new tokens.
-    /// On an error, all that was in use stays in use. The settings themselves are not read again.
+    /// Reads the files. Connections that begin later use the new certificate, calls that come later the new tokens and the
+    /// new policy. What has an error stays as it was, and the rest is read all the same. The settings themselves are not
+    /// read again.
     ///
     /// # Errors
     /// [`ServeError`] naming the file.
     pub fn reload(&self) -> Result<(), ServeError> {
-        let callers = Callers::load(&self.settings)?;
-        if let Some(tls) = &self.tls {
-            tls.reload()?;
+        let callers = Callers::load(&self.settings).map(|callers| self.gate.callers.store(Arc::new(callers)));
+        let tls = self.tls.as_ref().map_or(Ok(()), |tls| tls.reload());
+        let more = (self.more)();
+        self.metrics.certificate(self.tls.as_ref().and_then(|tls| tls.not_after()));
+        let all = callers.map_err(ServeError::from).and(tls.map_err(ServeError::from));
+        all.and(more.map_err(ServeError::More))
+    }
+
+    /// Reads the files because of `cause`, and says in the log and in metrics how it went.
+    pub fn reload_and_tell(&self, cause: &'static str) {
+        let read = self.reload();
+        self.metrics.reloaded(read.is_ok());
+        match read {
+            Ok(()) => tracing::info!(cause, "certificates, tokens and policy were read again"),
+            Err(error) => tracing::error!(cause, %error, "what cannot be read stays as it was"),
         }
-        self.gate.callers.store(Arc::new(callers));
-        Ok(())
+    }
+
+    /// The files that are read.
+    fn files(&self) -> Vec<PathBuf> {
+        let server = &self.settings.server;
+        let tls = [&server.tls_certificate_file, &server.tls_key_file, &server.tls_client_ca_file];
+        let tokens = self.settings.callers.iter().map(|caller| &caller.token_sha256_file);
+        tls.into_iter().chain(tokens).flatten().cloned().collect()
     }
 }
 
@@ -163,8 +202,17 @@ pub async fn serve(
 
     let (health, health_service) = health_reporter();
     let services = services_of(&app.methods);
-    announce(&health, &services, ServingStatus::Serving).await;
-    let (ready, is_ready) = watch::channel(true);
+    let (ready, is_ready) = watch::channel(false);
+    health::look(&app.ready, &health, &ready).await;
+    announce(&health, services.iter().map(String::as_str).chain([LIVENESS]), ServingStatus::Serving).await;
+    let (stopping, is_stopping) = watch::channel(false);
+    let mut gone = is_stopping.clone();
+    let probes = settings.server.health_listen;
+    let probes = probes.map(|listen| {
+        health::serve_alone(listen, health_service.clone(), is_stopping.clone()).map_err(refused(listen))
+    });
+    let probes = probes.transpose()?;
+    tokio::spawn(health::follow(app.ready, health.clone(), ready.clone(), is_stopping));
     let http = if settings.http.enabled {
         let listen = settings.http.listen;
         let pages = endpoint::Pages { telemetry: telemetry.clone(), jwks: app.jwks, ready: is_ready };
@@ -186,6 +234,7 @@ pub async fn serve(
         health: health.clone(),
         services,
         ready,
+        stopping,
         stop,
         notice: Duration::from_millis(settings.server.shutdown_notice_ms),
         drain: Duration::from_millis(settings.server.drain_ms),
@@ -193,8 +242,19 @@ pub async fn serve(
         places: settings.server.max_in_flight,
     };
     let done = tokio::spawn(end.run(tokio::spawn(server), shutdown));
-    let reload = Reload { settings: Arc::new(settings.clone()), tls, gate };
-    Ok(Serving { grpc, http, health, reload, done })
+    let metrics = telemetry.metrics().clone();
+    metrics.certificate(tls.as_ref().and_then(|tls| tls.not_after()));
+    let reload = Reload { settings: Arc::new(settings.clone()), tls, gate, more: app.reload, metrics };
+    if settings.server.reload_check_s > 0 {
+        let files = reload.files().into_iter().chain(app.reload_files).collect();
+        let every = Duration::from_secs(settings.server.reload_check_s);
+        let watching = tokio::spawn(changes::watch(reload.clone(), files, every));
+        tokio::spawn(async move {
+            while gone.changed().await.is_ok() {}
+            watching.abort();
+        });
+    }
+    Ok(Serving { grpc, probes, http, health, reload, done })
 }
 
 /// tonic's own limits stay off: its load shedding is per connection, its timeout answers CANCELLED, and
@@ -217,6 +277,7 @@ struct End {
     health: HealthReporter,
     services: Vec<String>,
     ready: watch::Sender<bool>,
+    stopping: watch::Sender<bool>,
     stop: oneshot::Sender<()>,
     notice: Duration,
     drain: Duration,
@@ -241,9 +302,10 @@ impl End {
             ended = &mut server => return Ok(ended?.map(|()| Drained::All)?),
             () = shutdown => {}
         }
-        // Fails when nobody listens for readiness, which is as well.
-        let _ = self.ready.send(false);
-        announce(&self.health, &self.services, ServingStatus::NotServing).await;
+        // Both fail when nobody listens, which is as well.
+        let _ = (self.stopping.send(true), self.ready.send(false));
+        let names = self.services.iter().map(String::as_str).chain(READINESS);
+        announce(&self.health, names, ServingStatus::NotServing).await;
         tokio::time::sleep(self.notice).await;
         let _ = self.stop.send(());
         let drained = tokio::time::timeout(self.drain, async {
@@ -268,8 +330,8 @@ async fn quiet(gate: &Gate, places: usize) {
     }
 }
 
-async fn announce(health: &HealthReporter, services: &[String], status: ServingStatus) {
-    for service in services.iter().map(String::as_str).chain([""]) {
+async fn announce(health: &HealthReporter, services: impl Iterator<Item = &str>, status: ServingStatus) {
+    for service in services {
         health.set_service_status(service, status).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
@@ -33,6 +34,8 @@ pub enum TlsError {
 /// The TLS settings in use.
 pub struct Tls {
     current: ArcSwap<ServerConfig>,
+    /// The end of the certificate, in seconds since 1970.
+    not_after: AtomicI64,
     settings: Server,
 }
 
@@ -45,7 +48,12 @@ impl Tls {
         let Some(config) = config(settings)? else {
             return Ok(None);
         };
-        Ok(Some(Arc::new(Self { current: ArcSwap::from_pointee(config), settings: settings.clone() })))
+        let not_after = AtomicI64::new(not_after(settings).unwrap_or_default());
+        Ok(Some(Arc::new(Self {
+            current: ArcSwap::from_pointee(config),
+            not_after,
+            settings: settings.clone(),
+        })))
     }
 
     /// Reads the files again. On an error, what was in use stays in use.
@@ -55,14 +63,26 @@ impl Tls {
     pub fn reload(&self) -> Result<(), TlsError> {
         if let Some(config) = config(&self.settings)? {
             self.current.store(Arc::new(config));
+            self.not_after.store(not_after(&self.settings).unwrap_or_default(), Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// The end of the certificate in use, in seconds since 1970, where it can be told.
+    pub fn not_after(&self) -> Option<i64> {
+        Some(self.not_after.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
     /// What a connection that begins now uses.
     pub fn current(&self) -> Arc<ServerConfig> {
         self.current.load_full()
     }
+}
+
+fn not_after(settings: &Server) -> Option<i64> {
+    let chain = certificates(settings.tls_certificate_file.as_deref()?).ok()?;
+    let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(leaf.validity().not_after.timestamp())
 }
 
 /// The one provider of cryptography.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod changes;
 mod support;
 mod traces;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use keyward::settings::{CallerSettings, Settings};
 use keyward::transport::{Drained, ServeError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use support::{Server, refusal, say, settings, start};
+use support::{Server, refusal, say, settings, start, start_ready};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;

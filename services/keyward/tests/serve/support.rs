@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use keyward::observability::Telemetry;
 use keyward::settings::Settings;
+use keyward::transport::health::{Ready, always_ready};
 use keyward::transport::{App, ServeError, Serving, serve};
 use keyward_api::caller::{Caller, Deadline};
 use tokio::sync::{Semaphore, oneshot};
@@ -100,11 +101,23 @@ pub(crate) async fn start(settings: &Settings) -> Result<Server, ServeError> {
 }
 
 pub(crate) async fn start_with(settings: &Settings, telemetry: Telemetry) -> Result<Server, ServeError> {
+    start_as(settings, telemetry, always_ready()).await
+}
+
+/// Ready when it says so.
+pub(crate) async fn start_ready(settings: &Settings, ready: Ready) -> Result<Server, ServeError> {
+    start_as(settings, Telemetry::without_logger(&settings.telemetry).unwrap(), ready).await
+}
+
+async fn start_as(settings: &Settings, telemetry: Telemetry, ready: Ready) -> Result<Server, ServeError> {
     let echo = Echo::default();
     let app = App {
         services: Routes::new(echo.clone()),
         methods: vec![SAY.to_owned()],
         jwks: Arc::new(|| r#"{"keys":["k"]}"#.to_owned()),
+        ready,
+        reload: Arc::new(|| Ok(())),
+        reload_files: Vec::new(),
     };
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move {

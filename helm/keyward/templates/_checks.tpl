@@ -1,0 +1,41 @@
+{{- /* What the schema cannot say. Each message names the value. */ -}}
+{{- define "keyward.checks" -}}
+{{- $v := .Values -}}
+{{- if eq $v.mode "cluster" -}}
+{{- $_ := required "redis.url is required in mode cluster" $v.redis.url -}}
+{{- $_ := required "keys.existingSecret is required in mode cluster: replicas share one key ring" $v.keys.existingSecret -}}
+{{- if not $v.callers -}}{{- fail "callers is required in mode cluster: name at least one service that may call" -}}{{- end -}}
+{{- if and (eq $v.tls.source "none") (not $v.tls.allowPlaintext) -}}
+{{- fail "tls.source is none: set existingSecret or certManager, or tls.allowPlaintext where the network itself encrypts" -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- else -}}
+{{- if $v.autoscaling.enabled -}}{{- fail "autoscaling.enabled needs mode cluster: a trial is one pod" -}}{{- end -}}
+{{- end -}}
+{{- if eq $v.tls.source "existingSecret" -}}
+{{- $_ := required "tls.existingSecret is required with tls.source existingSecret" $v.tls.existingSecret -}}
+{{- end -}}
+{{- if eq $v.tls.source "certManager" -}}
+{{- $_ := required "tls.certManager.issuerName is required with tls.source certManager" $v.tls.certManager.issuerName -}}
+{{- end -}}
+{{- $authorities := $v.tls.clientAuthorities -}}
+{{- if and $authorities.existingSecret (eq $v.tls.source "none") -}}
+{{- fail "tls.clientAuthorities.existingSecret needs tls.source" -}}
+{{- end -}}
+{{- if and $authorities.required (not $authorities.existingSecret) -}}
+{{- fail "tls.clientAuthorities.required needs tls.clientAuthorities.existingSecret" -}}
+{{- end -}}
+{{- $ids := dict -}}
+{{- range $index, $caller := $v.callers -}}
+{{- if not (or $caller.tokenSecret $caller.certificateSan) -}}
+{{- fail (printf "callers[%d] (%s) needs tokenSecret or certificateSan" $index $caller.id) -}}
+{{- end -}}
+{{- if and $caller.certificateSan (not $authorities.existingSecret) -}}
+{{- fail (printf "callers[%d].certificateSan needs tls.clientAuthorities.existingSecret" $index) -}}
+{{- end -}}
+{{- if hasKey $ids $caller.id -}}{{- fail (printf "callers[%d].id %s is taken" $index $caller.id) -}}{{- end -}}
+{{- $_ := set $ids $caller.id true -}}
+{{- end -}}
+{{- end -}}
