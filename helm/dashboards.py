@@ -25,7 +25,7 @@ def quantile(q, metric, by="", labels=""):
 
 def share(part, whole):
     """A share, 0 when nothing happens."""
-    return f"sum(rate({part}{W})) / clamp_min(sum(rate({whole}{W})), 1e-9)"
+    return f"(sum(rate({part}{W})) or vector(0)) / clamp_min(sum(rate({whole}{W})), 1e-9)"
 
 
 CALLS = "rpc_server_call_duration_seconds"

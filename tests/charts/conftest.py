@@ -15,7 +15,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm/keyward"
-KEYWARD = ROOT / "target/release/keyward"
+KEYWARD = pathlib.Path(os.environ.get("KEYWARD_BINARY", ROOT / "target/release/keyward"))
 SCENARIOS = sorted((CHART / "ci").glob("*-values.yaml"))
 BIN = pathlib.Path(sys.executable).parent
 
@@ -123,11 +123,11 @@ def keyward(*arguments, check=True, **kw):
 class Keyward(Server):
     """A keyward that serves, on free ports of loopback."""
 
-    def __init__(self, folder, *flags, name="keyward", config=None):
+    def __init__(self, folder, *flags, name="keyward", config=None, grpc=None, data=None):
         folder = pathlib.Path(folder)
-        self.grpc, self.http, self.health = free_port(), free_port(), free_port()
+        self.grpc, self.http, self.health = grpc or free_port(), free_port(), free_port()
         argv = [KEYWARD, "serve", *(["--config", config] if config else [])]
-        argv += ["--listen", f"127.0.0.1:{self.grpc}", "--data-dir", folder / name]
+        argv += ["--listen", f"127.0.0.1:{self.grpc}", "--data-dir", data or folder / name]
         for setting in (f"http.listen=127.0.0.1:{self.http}", f"server.health_listen=127.0.0.1:{self.health}", *flags):
             argv += ["--set", setting]
         super().__init__(argv, folder / f"{name}.log", env=clean_environment())
@@ -152,3 +152,19 @@ def need(command):
     """Skips the test, saying so, when a command is not on this machine."""
     if not shutil.which(command):
         pytest.skip(f"no {command} on this machine")
+
+
+def health(port, service):
+    """What the gRPC health service of a port says of a service, as a kubelet would ask."""
+    import grpc
+
+    name = service.encode()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        answer = check(b"\x0a" + bytes([len(name)]) + name if name else b"", timeout=5)
+    return {b"\x08\x01": "SERVING", b"\x08\x02": "NOT_SERVING"}.get(answer, answer)
+
+
+def figures(text):
+    """The figures that `keyward probe` printed."""
+    return {key: int(value) for key, value in (line.split("=") for line in text.splitlines() if line[0] != "#")}

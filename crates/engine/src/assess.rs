@@ -13,6 +13,7 @@ use keyward_features::telemetry_hash;
 use keyward_policy::NonceState;
 use keyward_store::{HotRead, HotView, HotWrite, HotWritten};
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument as _, Span, debug_span};
 
 use crate::assertions::Shown;
 use crate::known::Marks;
@@ -61,6 +62,11 @@ pub(crate) struct Read {
     pub late: bool,
 }
 
+/// A span of waiting for a store; nothing of what is asked is in it.
+fn store_span(store: &'static str, operation: &'static str) -> Span {
+    debug_span!("store", otel.name = format_args!("{store} {operation}"), otel.kind = "client")
+}
+
 impl Engine {
     /// Answers one login or checkpoint.
     ///
@@ -82,18 +88,20 @@ impl Engine {
                 return Err(EngineError::DeadlineExceeded);
             }
             let started = Instant::now();
-            let read = self.read(&case, hot_usable).await;
+            let read = self.read(&case, hot_usable).instrument(debug_span!("read")).await;
             self.observer.stage(Stage::Read, started.elapsed());
             if let Some(decision) = Self::replied(&case, &read)? {
                 return Ok(decision);
             }
             // Once: its ceremony opens once.
             if round == 0 && case.assessment.assertion.is_some() {
-                case.shown = self.verify_shown(&case, &read).await;
+                case.shown = self.verify_shown(&case, &read).instrument(debug_span!("verify")).await;
             }
             let Decided { decision, observed, nonce } = self.decide(&case, &read).await?;
-            match self.write_back(&case, &read, &decision).await? {
+            let written = self.write_back(&case, &read, &decision).instrument(debug_span!("write"));
+            match written.await? {
                 Written::Done => {
+                    tracing::debug!(decision = %decision.id, outcome = decision.outcome.name(), "decided");
                     self.observer.decision(&decision);
                     self.note_typing(&case, &observed);
                     self.learn_from(&case, &read, observed, nonce, &decision);
@@ -121,7 +129,7 @@ impl Engine {
             if !hot_usable {
                 return (None, false);
             }
-            match timeout_at(until, self.hot.read(&what)).await {
+            match timeout_at(until, self.hot.read(&what).instrument(store_span("hot", "read"))).await {
                 Ok(Ok(view)) => (Some(view), false),
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "hot store did not answer");
@@ -130,7 +138,7 @@ impl Engine {
                 Err(_) => (None, true),
             }
         };
-        let durable = timeout_at(until, self.read_durable(a));
+        let durable = timeout_at(until, self.read_durable(a).instrument(store_span("durable", "read")));
         let ((hot, hot_late), durable) = tokio::join!(hot, durable);
         self.observer.store("hot", hot.is_some());
         let durable_late = durable.is_err();
@@ -185,10 +193,10 @@ impl Engine {
         let now = self.clock.now();
         let nonce = self.judge_nonce(case, read, now);
         let observed = self.observe(case, read, nonce, now);
-        let answer = self.answer(case, read, &observed, nonce, now).await;
+        let answer = self.answer(case, read, &observed, nonce, now).instrument(debug_span!("decide")).await;
         self.observer.stage(Stage::Decide, started.elapsed());
         let started = Instant::now();
-        let decision = self.record(case, read, answer).await?;
+        let decision = self.record(case, read, answer).instrument(store_span("audit", "append")).await?;
         self.observer.stage(Stage::Audit, started.elapsed());
         Ok(Decided { decision, observed, nonce })
     }
@@ -220,7 +228,8 @@ impl Engine {
         let (Some(person), Some(view)) = (&read.person, &read.hot) else { return Ok(Written::Done) };
         let started = Instant::now();
         let write = self.hot_write(case, read, person, view, decision)?;
-        let written = timeout_at(case.deadline, self.hot.write(write)).await;
+        let written =
+            timeout_at(case.deadline, self.hot.write(write).instrument(store_span("hot", "write"))).await;
         self.observer.stage(Stage::Write, started.elapsed());
         match written {
             Ok(Ok(HotWritten::Done)) => Ok(Written::Done),

@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 mod audit;
+mod backup;
 mod credentials;
 mod documents;
 mod file;

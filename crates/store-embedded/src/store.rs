@@ -9,9 +9,9 @@ use crate::audit::AuditFile;
 use crate::file;
 use crate::tree::TreeFile;
 
-const STATE_FILE: &str = "state.db";
-const AUDIT_FILE: &str = "audit.db";
-const TREE_FILE: &str = "tree.db";
+pub(crate) const STATE_FILE: &str = "state.db";
+pub(crate) const AUDIT_FILE: &str = "audit.db";
+pub(crate) const TREE_FILE: &str = "tree.db";
 const STATE_STEPS: &[file::Step] = &[(1, "subjects", include_str!("../migrations/state/0001_subjects.sql"))];
 
 /// Durable state in a directory of this machine. Cheap to clone; all clones share the connections.

@@ -69,6 +69,40 @@ async fn a_reopened_directory_holds_everything() {
 }
 
 #[tokio::test]
+async fn a_copy_made_beside_a_writer_is_whole_and_for_its_owner_alone() {
+    let (dir, backups) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
+    let store = open(&dir).await;
+    store.append((0..50).map(row).collect()).await.expect("appended");
+    store.put_document(&alice(), "profile", 0, vec![9], Timestamp::from_secs(6)).await.expect("put");
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for n in 50..80 {
+                store.append(vec![row(n)]).await.expect("appended while it was copied");
+            }
+        }
+    });
+    let to = backups.path().join("monday");
+    EmbeddedStore::copy(dir.path(), &to).await.expect("copied");
+    writer.await.expect("the writer was not disturbed");
+
+    for name in ["state.db", "audit.db"] {
+        let mode = std::fs::metadata(to.join(name)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let copy = EmbeddedStore::open(&to).await.expect("opens");
+    assert_eq!(copy.integrity().await, Ok(Vec::new()));
+    let size = copy.size().await.expect("counted");
+    assert!((50..=80).contains(&size), "{size}");
+    let rows = |store: EmbeddedStore| async move { store.read(0, 50).await.expect("read") };
+    assert_eq!(rows(copy.clone()).await, rows(store).await);
+    assert!(copy.document(&alice(), "profile").await.expect("read").is_some());
+    assert_eq!(EmbeddedStore::copy(dir.path(), &to).await, Err(StoreError::Exists), "nothing is overwritten");
+    let nothing = EmbeddedStore::copy(&backups.path().join("absent"), &backups.path().join("x")).await;
+    assert!(matches!(nothing, Err(StoreError::Unavailable(_))), "{nothing:?}");
+}
+
+#[tokio::test]
 async fn two_openings_of_one_directory_agree() {
     let dir = TempDir::new().expect("a directory");
     let (one, other) = (open(&dir).await, open(&dir).await);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use keyward_store_embedded::EmbeddedStore;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bench::{BenchOptions, EchoOptions};
@@ -55,6 +56,12 @@ pub enum Command {
     Config(ConfigCommand),
     /// Tell what is wrong with this deployment. Exit code 1 when something would fail.
     Doctor,
+    /// Copy the embedded store into a folder, beside a running server. The keys are not in the copy.
+    Backup {
+        /// The folder; it is made where it is missing, and must not hold a store.
+        #[arg(long, value_name = "PATH")]
+        to: PathBuf,
+    },
     /// Ask a running deployment for a real decision. Exit code 1 when the answer is not ALLOW.
     Probe(probe::ProbeOptions),
     /// Show the main job in under a minute: a clinician, her passkey, her typing, and an impostor.
@@ -112,6 +119,14 @@ fn run(cli: &Cli) -> Outcome {
             let findings = runtime()?.block_on(doctor::examine(&sources));
             print!("{}", doctor::report(&findings));
             Ok(if doctor::failed(&findings) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Some(Command::Backup { to }) => {
+            let from = Settings::load(&sources)?.store.data_dir;
+            runtime()?
+                .block_on(EmbeddedStore::copy(&from, to))
+                .map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))?;
+            println!("copied {} to {}; keep the keys apart from it", from.display(), to.display());
+            Ok(ExitCode::SUCCESS)
         }
         Some(Command::Probe(options)) => {
             // Fails when it was installed already, which is as well.

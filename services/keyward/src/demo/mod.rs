@@ -10,6 +10,7 @@ mod story;
 mod table;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -35,6 +36,9 @@ pub struct TryOptions {
     /// named.
     #[arg(long, value_name = "SUBJECT", requires = "data")]
     pub clinician: Option<String>,
+    /// Serve metrics on this address meanwhile, to watch dashboards come to life.
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: Option<SocketAddr>,
     /// Chooses the synthetic typists and the passkeys.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub seed: u64,
@@ -49,7 +53,7 @@ pub async fn run(options: &TryOptions, out: impl Write, colour: bool) -> Result<
         Some(path) => Cast::recorded(path, options.clinician.as_deref())?,
         None => Cast::synthetic(options.seed),
     };
-    let server = Server::start().await?;
+    let server = Server::start(options.http).await?;
     let as_told = show(&cast, &server, options.seed, Table::new(out, colour)).await;
     server.stop().await;
     as_told

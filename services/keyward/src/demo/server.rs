@@ -22,7 +22,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts it: plaintext, SQLite for what lasts, this process for the rest.
-    pub(super) async fn start() -> Result<Self, Failed> {
+    pub(super) async fn start(http: Option<SocketAddr>) -> Result<Self, Failed> {
         // Fails when it was installed already, which is as well.
         let _ = Arc::unwrap_or_clone(tls::provider()).install_default();
         let folder = tempfile::Builder::new().prefix("keyward-try-").tempdir()?;
@@ -30,7 +30,8 @@ impl Server {
         settings.store.data_dir = folder.path().join("data");
         settings.server.listen = ([127, 0, 0, 1], 0).into();
         settings.server.shutdown_notice_ms = 0;
-        settings.http.enabled = false;
+        settings.http.enabled = http.is_some();
+        settings.http.listen = http.unwrap_or(settings.http.listen);
         // Months of logins and hundreds of attacks pass in seconds, and typing alone is to stop them.
         settings.limits.attempts_per_window = 1_000_000;
         settings.limits.caller_calls_per_second = 0;
@@ -39,6 +40,7 @@ impl Server {
         settings.assessment.nonce_ttl_s = 3;
         settings.assessment.reply_ttl_s = 1;
         let telemetry = Telemetry::without_logger(&settings.telemetry)?;
+        telemetry.metrics().friction_budget(settings.assessment.friction_budget);
         let composed = compose(&settings, telemetry.metrics()).await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = serve(&settings, composed.app(&settings), &telemetry, async move {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use keyward_domain::Timestamp;
@@ -74,6 +74,9 @@ fn secret(key: &str, path: &Path, absent: &str) -> Finding {
             Finding::ok(subject, absent)
         }
         Err(error) => Finding::fail(subject, error.kind().to_string(), "correct the path or its permissions"),
+        Ok(found) if mode(&found) & BEYOND_GROUP_READ == 0 && is_handed_over(&found) => {
+            Finding::ok(subject, "is handed over by its owner to this user's group alone")
+        }
         Ok(found) if mode(&found) & 0o077 != 0 => {
             let text = format!("is open to others (mode {:03o})", mode(&found));
             Finding::fail(subject, text, "chmod 600, and replace the secret if others may have read it")
@@ -100,6 +103,14 @@ pub(super) fn token_files(settings: &Settings) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// Every permission of the group but reading, and all of others'.
+const BEYOND_GROUP_READ: u32 = 0o037;
+
+/// Kubernetes mounts secrets as root's, readable by the pod's group; their owner is not who runs keyward.
+fn is_handed_over(found: &Metadata) -> bool {
+    fs::metadata("/proc/self").is_ok_and(|this| this.uid() != found.uid() && this.gid() == found.gid())
 }
 
 fn mode(found: &Metadata) -> u32 {

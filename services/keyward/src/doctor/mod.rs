@@ -50,6 +50,24 @@ impl Finding {
     }
 }
 
+/// Runbooks by what subjects begin with; the first that fits counts.
+const RUNBOOKS: [(&str, &str); 14] = [
+    ("redis.password", "key-rotation.md"),
+    ("redis", "redis-outage.md"),
+    ("postgres", "failover.md"),
+    ("store.data_dir", "failover.md"),
+    ("embedded store", "restore.md"),
+    ("key ring", "restore.md"),
+    ("keys", "key-rotation.md"),
+    ("callers", "key-rotation.md"),
+    ("server.tls", "certificate-expiry.md"),
+    ("policy", "policy-rollback.md"),
+    ("audit", "audit-verification.md"),
+    ("clock", "availability.md"),
+    ("settings", "availability.md"),
+    ("server", "certificate-expiry.md"),
+];
+
 /// Looks at everything.
 pub async fn examine(sources: &Sources) -> Vec<Finding> {
     let settings = match Settings::load_unchecked(sources) {
@@ -90,7 +108,18 @@ impl Finding {
             Level::Fail => "FAIL",
         };
         let advice = if self.advice.is_empty() { String::new() } else { format!(" -> {}", self.advice) };
-        format!("{level}  {}: {}{advice}\n", self.subject, self.text)
+        let runbook = match self.runbook() {
+            Some(file) => format!(" (deploy/runbooks/{file})"),
+            None => String::new(),
+        };
+        format!("{level}  {}: {}{advice}{runbook}\n", self.subject, self.text)
+    }
+
+    /// The runbook for a finding that is not as it should be.
+    fn runbook(&self) -> Option<&'static str> {
+        let of_subject = |(begins, _): &&(&str, &str)| self.subject.starts_with(begins);
+        let found = RUNBOOKS.iter().find(of_subject).filter(|_| self.level != Level::Ok);
+        found.map(|(_, file)| *file)
     }
 }
 
@@ -165,6 +194,17 @@ mod tests {
         assert_eq!(fails, 3, "plaintext, callers and redis.url: {findings:?}");
         let findings = examine(&sources(folder.path(), &["server.listten=x"])).await;
         assert!(findings.len() == 1 && findings[0].text.contains("server.listten"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_finding_names_a_runbook_that_is_there() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/runbooks");
+        for (_, file) in RUNBOOKS {
+            assert!(folder.join(file).is_file(), "{file}");
+        }
+        let finding = Finding::fail("redis", "does not answer", "start it");
+        assert!(finding.line().ends_with("(deploy/runbooks/redis-outage.md)\n"), "{}", finding.line());
+        assert!(!Finding::ok("redis", "answers").line().contains("runbooks"));
     }
 
     #[test]

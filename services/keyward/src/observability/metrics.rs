@@ -47,6 +47,14 @@ struct Labelled<I> {
     sets: Vec<[KeyValue; 1]>,
 }
 
+impl Labelled<Counter<u64>> {
+    /// Shows every value of the label at zero: the first increase of a series that was not there would not be one.
+    fn at_zero(self) -> Self {
+        self.sets.iter().for_each(|set| self.instrument.add(0, set));
+        self
+    }
+}
+
 impl<I> Labelled<I> {
     fn new(instrument: I, label: &'static str, values: impl IntoIterator<Item = &'static str>) -> Self {
         Self { instrument, sets: values.into_iter().map(|value| [KeyValue::new(label, value)]).collect() }
@@ -70,6 +78,9 @@ impl Metrics {
         let signals =
             counter("keyward.decision.profiles", "Typing that was scored, by the maturity of its profile");
         let dropped = counter("keyward.training.dropped", "Lessons dropped because too many were waiting");
+        dropped.add(0, &[]);
+        let queue = gauge(meter, "keyward.training.queue", "Profiles that wait for training");
+        queue.record(0, &[]);
         let evidence = counter("keyward.decision.step_ups", "Step-ups by the evidence that was asked for");
         let histogram = |name, text, buckets: &[f64]| {
             meter.f64_histogram(name).with_description(text).with_boundaries(buckets.to_vec()).build()
@@ -86,7 +97,7 @@ impl Metrics {
             .build()
             .record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         Self {
-            evidence: Labelled::new(evidence, "evidence", Evidence::ALL.iter().map(|e| e.name())),
+            evidence: Labelled::new(evidence, "evidence", Evidence::ALL.iter().map(|e| e.name())).at_zero(),
             risk: histogram("keyward.decision.risk", "Fused risk of assessments", &RISK_BUCKETS),
             scores: histogram(
                 "keyward.typing.score",
@@ -106,13 +117,13 @@ impl Metrics {
                 .build(),
             reloads: counter("keyward.reloads", "Readings of changed files, by result"),
             training_dropped: dropped,
-            signals: Labelled::new(signals, "maturity", Maturity::ALL.iter().map(|m| m.name())),
-            decisions: Labelled::new(decisions, "outcome", Outcome::ALL.iter().map(|o| o.name())),
-            reasons: Labelled::new(reasons, "code", ReasonCode::ALL.iter().map(|c| c.code())),
-            maturity: Labelled::new(maturity, "maturity", Maturity::ALL.iter().map(|m| m.name())),
+            signals: Labelled::new(signals, "maturity", Maturity::ALL.iter().map(|m| m.name())).at_zero(),
+            decisions: Labelled::new(decisions, "outcome", Outcome::ALL.iter().map(|o| o.name())).at_zero(),
+            reasons: Labelled::new(reasons, "code", ReasonCode::ALL.iter().map(|c| c.code())).at_zero(),
+            maturity: Labelled::new(maturity, "maturity", Maturity::ALL.iter().map(|m| m.name())).at_zero(),
             stages: Labelled::new(stages, "stage", Stage::ALL.iter().map(|s| s.name())),
             store_up: gauge(meter, "keyward.store.up", "Whether a store answers: 1 or 0"),
-            training_queue: gauge(meter, "keyward.training.queue", "Profiles that wait for training"),
+            training_queue: queue,
         }
     }
 

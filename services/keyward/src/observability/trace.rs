@@ -4,6 +4,7 @@ use std::future::Future;
 
 use http::{HeaderMap, Request, Response};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tonic::body::Body;
 use tracing::Span;
@@ -23,11 +24,15 @@ pub fn server_span(request: &Request<Body>) -> Span {
         rpc.system.name = "grpc",
         rpc.method = method,
         rpc.response.status_code = Empty,
+        trace_id = Empty,
     );
     let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
     if let Err(error) = span.set_parent(parent) {
         tracing::debug!(%error, "the caller's trace context was not taken over");
     }
+    // So that a line of the log leads to its trace.
+    let trace = span.context().span().span_context().trace_id();
+    span.record("trace_id", tracing::field::display(trace));
     span
 }
 
