@@ -101,8 +101,10 @@ fn scoring_agrees_with_the_definition() {
             .map(|row| f64::from(weights[row]) * (age(row) * (1.0 / 25.0 - 1.0 / 6.0)).exp2())
             .collect();
         let all: f64 = (0..WINDOW).map(|row| f64::from(weights[row]) * similar(row)).sum();
-        let newest: f64 = (0..WINDOW).map(|row| fresh[row] * similar(row)).sum::<f64>() / fresh.iter().sum::<f64>();
-        let raw = f64::midpoint(-all.ln(), -newest.ln()) - 0.1 * f64::from(MODEL.rhythm.surprise(sample.times_s()));
+        let newest: f64 =
+            (0..WINDOW).map(|row| fresh[row] * similar(row)).sum::<f64>() / fresh.iter().sum::<f64>();
+        let raw =
+            f64::midpoint(-all.ln(), -newest.ln()) - 0.1 * f64::from(MODEL.rhythm.surprise(sample.times_s()));
         let z = (raw - f64::from(MODEL.median)) / f64::from(MODEL.spread);
         let scored = MODEL.score(&sample).unwrap();
         assert!((f64::from(scored.z) - z).abs() < 1e-3, "{} {z}", scored.z);
