@@ -1,0 +1,95 @@
+//! What people may do about what is done in their names and known of them; and what only administrators may.
+
+use serde_json::json;
+
+use crate::browser::{Clinic, HER};
+
+#[tokio::test]
+async fn this_was_not_me() {
+    let clinic = Clinic::open().await;
+    let mut hers = clinic.signed_in("amara.osei").await;
+    let mut thief = clinic.browser().await;
+    // Whoever holds her passkey and its PIN: her own authenticator, in a browser elsewhere.
+    std::mem::swap(&mut hers.authenticator, &mut thief.authenticator);
+    assert_eq!(thief.passkey(Some("amara.osei"), None).await.outcome(), "allow");
+    let entries = hers.get("/api/activity").await.body["entries"].clone();
+    let elsewhere = entries.as_array().expect("a list").iter().find(|entry| entry["here"] == false);
+    let decision = elsewhere.expect("the thief's sign-in")["decision"].clone();
+    let reported = hers.post("/api/activity/not-me", json!({ "decision": decision })).await;
+    assert_eq!(reported.body["ended_sessions"], 1, "{reported:?}");
+    assert_eq!(thief.get("/api/activity").await.code(), "signed_out", "the thief is out");
+    let entries = hers.get("/api/activity").await.body["entries"].clone();
+    assert!(
+        entries
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|e| e["decision"] == decision && e["reported"] == true)
+    );
+}
+
+#[tokio::test]
+async fn nobody_reports_what_is_a_colleagues() {
+    let clinic = Clinic::open().await;
+    let mut hers = clinic.signed_in("amara.osei").await;
+    let mut colleagues = clinic.signed_in("rosa.delgado").await;
+    let decision = hers.get("/api/activity").await.body["entries"][0]["decision"].clone();
+    let got = colleagues.post("/api/activity/not-me", json!({ "decision": decision })).await;
+    assert_eq!(got.code(), "not_found", "{got:?}");
+    let entries = colleagues.get("/api/activity").await.body.to_string();
+    assert!(!entries.contains(decision.as_str().expect("an id")));
+}
+
+#[tokio::test]
+async fn what_is_known_of_typing_is_shown_and_forgotten() {
+    let clinic = Clinic::open().await;
+    let mut browser = clinic.signed_in("amara.osei").await;
+    clinic.learn("amara.osei", HER).await;
+    let data = browser.get("/api/my-data").await;
+    assert_eq!(data.body["profiles"][0]["maturity"], "MATURITY_MATURE", "{data:?}");
+    let reset = browser.post("/api/my-data/reset", json!({})).await;
+    assert_eq!(reset.body["profiles"], 1, "{reset:?}");
+    assert_eq!(browser.get("/api/my-data").await.body["profiles"], json!([]));
+}
+
+#[tokio::test]
+async fn passkeys_are_added_named_and_removed_and_the_last_one_stays() {
+    let clinic = Clinic::open().await;
+    let mut browser = clinic.signed_in("amara.osei").await;
+    let id = browser.get("/api/passkeys").await.body["passkeys"][0]["id"].clone();
+    let refused = browser.post("/api/passkeys/change", json!({ "id": id })).await;
+    assert_eq!(refused.code(), "last_passkey");
+    let begun = browser.post("/api/passkeys/begin", json!({})).await;
+    let phone = clinic.authenticator();
+    let laptop = std::mem::replace(&mut browser.authenticator, phone);
+    let answer = browser.registered(&begun.body["begun"]);
+    let added = browser.post("/api/passkeys/finish", json!({ "answer": answer, "name": "phone" })).await;
+    assert_eq!(added.body["passkey"]["name"], "phone", "{added:?}");
+    let renamed = browser.post("/api/passkeys/change", json!({ "id": id, "name": "old laptop" })).await;
+    assert_eq!(renamed.outcome(), "allow");
+    assert!(browser.get("/api/passkeys").await.body.to_string().contains("old laptop"));
+    assert_eq!(browser.post("/api/passkeys/change", json!({ "id": id })).await.outcome(), "allow");
+    browser.post("/api/sign-out", json!({})).await;
+    browser.visit().await;
+    browser.authenticator = laptop;
+    let body = json!({ "staff_id": "amara.osei" });
+    let begun = browser.post("/api/sign-in/passkey/begin", body).await;
+    let options = begun.body["begun"]["optionsJson"].as_str().expect("options");
+    assert!(browser.authenticator.authenticate(options).is_err(), "the removed passkey is not asked for");
+}
+
+#[tokio::test]
+async fn administrators_alone_see_staff_and_renew_codes() {
+    let clinic = Clinic::open().await;
+    let mut clinician = clinic.signed_in("amara.osei").await;
+    let got = clinician.post("/api/administer/staff", json!({})).await;
+    assert_eq!(got.outcome(), "deny", "{got:?}");
+    let got = clinician.post("/api/administer/code", json!({ "staff_id": "amara.osei" })).await;
+    assert!(got.outcome() == "deny" && got.body.get("result").is_none(), "{got:?}");
+    let mut officer = clinic.signed_in("ines.hartmann").await;
+    clinic.keyward.learned().await;
+    let staff = officer.post("/api/administer/staff", json!({})).await;
+    assert_eq!(staff.outcome(), "allow", "{staff:?}");
+    let renewed = officer.post("/api/administer/code", json!({ "staff_id": "amara.osei" })).await;
+    assert_eq!(renewed.body["result"]["code"], json!(clinic.code("amara.osei")), "{renewed:?}");
+}
