@@ -46,6 +46,11 @@ export class Authenticator {
     return (await this.cdp.send('WebAuthn.getCredentials', { authenticatorId: this.id })).credentials;
   }
 
+  /** Gives it a passkey of another authenticator's. */
+  async give(credential: Awaited<ReturnType<Authenticator['credentials']>>[number]): Promise<void> {
+    await this.cdp.send('WebAuthn.addCredential', { authenticatorId: this.id, credential });
+  }
+
   /** Forgets its passkeys. */
   async forget(): Promise<void> {
     await this.cdp.send('WebAuthn.clearCredentials', { authenticatorId: this.id });

@@ -15,12 +15,21 @@ const SHIFTED: Record<string, string> = { '!': '1', '@': '2', '#': '3', $: '4', 
 /** The key of a US keyboard that writes a character. */
 export function strokeOf(character: string, downMs: number, upMs: number): Stroke {
   const base = SHIFTED[character] ?? character;
-  const code = /[a-z]/i.test(base) ? `Key${base.toUpperCase()}` : /\d/.test(base) ? `Digit${base}` : PUNCTUATION[base];
-  if (!code) throw new Error(`no key for ${JSON.stringify(character)}`);
-  return { code, key: character, text: character, virtualKey: base.toUpperCase().charCodeAt(0), downMs, upMs };
+  const [code, virtualKey] = /[a-z]/i.test(base)
+    ? [`Key${base.toUpperCase()}`, base.toUpperCase().charCodeAt(0)]
+    : /\d/.test(base)
+      ? [`Digit${base}`, base.charCodeAt(0)]
+      : (OTHERS[base] ?? []);
+  if (!code || !virtualKey) throw new Error(`no key for ${JSON.stringify(character)}`);
+  return { code, key: character, text: character, virtualKey, downMs, upMs };
 }
 
-const PUNCTUATION: Record<string, string> = { '.': 'Period', ',': 'Comma', ' ': 'Space', '-': 'Minus' };
+const OTHERS: Record<string, [code: string, virtualKey: number]> = {
+  '.': ['Period', 190],
+  ',': ['Comma', 188],
+  '-': ['Minus', 189],
+  ' ': ['Space', 32],
+};
 
 /** Keys that write nothing. */
 export const KEYS = {
@@ -42,7 +51,7 @@ export function humanly(text: string, seed = 1, startMs = 0): Stroke[] {
 
 /** Types with each key's own times: what the page sees as the events' stamps, whatever the machine is busy with. */
 export async function type(page: Page, strokes: readonly Stroke[]): Promise<void> {
-  const cdp = await page.context().newCDPSession(page);
+  const cdp = await sessionOf(page);
   const lengthMs = Math.max(...strokes.map(stroke => stroke.upMs));
   const firstMs = await baseTime(page, lengthMs);
   const events = strokes.flatMap(stroke => [
@@ -51,7 +60,15 @@ export async function type(page: Page, strokes: readonly Stroke[]): Promise<void
   ]);
   events.sort((a, b) => a.ms - b.ms);
   for (const { ms, type, stroke } of events) await dispatch(cdp, type, stroke, (firstMs + ms) / 1000);
-  await cdp.detach();
+}
+
+// One for each page, which stays: when any session of a page ends, the browser takes the page's authenticators away.
+const sessions = new WeakMap<Page, CDPSession>();
+
+async function sessionOf(page: Page): Promise<CDPSession> {
+  const session = sessions.get(page) ?? (await page.context().newCDPSession(page));
+  sessions.set(page, session);
+  return session;
 }
 
 // Stamps lie in the page's past, so that nothing has to be waited for; they may not lie before the page.

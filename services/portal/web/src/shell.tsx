@@ -49,7 +49,6 @@ export function Shell(props: { person: Person; held: boolean; children: Componen
 
   const leave = async () => {
     await post('/sign-out').catch(() => undefined);
-    history.replaceState(null, '', '/');
     go('/', true);
     await refresh().catch(() => location.reload());
   };
