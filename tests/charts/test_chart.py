@@ -53,6 +53,7 @@ REFUSED = [
     ({"callers": [{"id": "portal", "tenants": ["a"]}]}, "callers[0] (portal) needs tokenSecret"),
     ({"redis": {"url": "http://redis"}}, "url"),
     ({"redis": {"url": "redis://user:password@redis"}}, "url"),
+    ({"redis": {"mode": "master"}}, "mode"),
     ({"tls": {"source": "acme"}}, "source"),
     ({"tls": {"source": "existingSecret"}}, "tls.existingSecret"),
     ({"tls": {"source": "certManager"}}, "tls.certManager.issuerName"),
@@ -80,7 +81,8 @@ def test_a_wrong_value_is_refused_by_name(values, named):
 @pytest.mark.parametrize(
     "path,named",
     [
-        (("redis", "url"), "redis.url"),
+        (("redis", "nodes"), "redis.nodes"),
+        (("redis", "sentinelMaster"), "redis.sentinelMaster"),
         (("keys", "existingSecret"), "keys.existingSecret"),
         (("callers",), "callers"),
         (("tls", "allowPlaintext"), "tls.allowPlaintext"),
@@ -184,12 +186,12 @@ def test_references_are_to_things_that_are_there(path):
 
 def references(volume):
     """The secrets and config maps that a volume names."""
+    for source in volume.get("projected", {}).get("sources", []):
+        yield "Secret", source["secret"]["name"]
     if "secret" in volume:
         yield "Secret", volume["secret"]["secretName"]
     if "configMap" in volume:
         yield "ConfigMap", volume["configMap"]["name"]
-    for source in volume.get("projected", {}).get("sources", []):
-        yield "Secret", source["secret"]["name"]
 
 
 def leaves(values, path=()):

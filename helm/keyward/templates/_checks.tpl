@@ -2,7 +2,14 @@
 {{- define "keyward.checks" -}}
 {{- $v := .Values -}}
 {{- if eq $v.mode "cluster" -}}
-{{- $_ := required "redis.url is required in mode cluster" $v.redis.url -}}
+{{- if eq $v.redis.mode "standalone" -}}
+{{- $_ := required "redis.url is required in mode cluster with redis.mode standalone" $v.redis.url -}}
+{{- else if not $v.redis.nodes -}}
+{{- fail (printf "redis.nodes is required with redis.mode %s" $v.redis.mode) -}}
+{{- end -}}
+{{- if eq $v.redis.mode "sentinel" -}}
+{{- $_ := required "redis.sentinelMaster is required with redis.mode sentinel" $v.redis.sentinelMaster -}}
+{{- end -}}
 {{- $_ := required "keys.existingSecret is required in mode cluster: replicas share one key ring" $v.keys.existingSecret -}}
 {{- if not $v.callers -}}{{- fail "callers is required in mode cluster: name at least one service that may call" -}}{{- end -}}
 {{- if and (eq $v.tls.source "none") (not $v.tls.allowPlaintext) -}}

@@ -67,10 +67,52 @@ priorityClassName: {{ . }}
   mountPath: /etc/keyward/keys
   readOnly: true
 {{- end }}
-{{- if and (include "keyward.cluster" .) .Values.redis.passwordSecret.name }}
-- name: redis
-  mountPath: /etc/keyward/redis
+{{- include "keyward.storeMounts" . }}
+{{- end -}}
+
+{{- /* What logging in to Redis needs. */ -}}
+{{- define "keyward.storeMounts" -}}
+{{- if include "keyward.cluster" . }}
+{{- range $name := list "redis" }}
+{{- $store := get $.Values $name }}
+{{- if or $store.passwordSecret.name $store.authorities.existingSecret }}
+- name: {{ $name }}
+  mountPath: /etc/keyward/{{ $name }}
   readOnly: true
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "keyward.storeVolumes" -}}
+{{- if include "keyward.cluster" . }}
+{{- range $name := list "redis" }}
+{{- $store := get $.Values $name }}
+{{- if or $store.passwordSecret.name $store.authorities.existingSecret }}
+- name: {{ $name }}
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- with $store.passwordSecret }}
+      {{- if .name }}
+      - secret:
+          name: {{ .name }}
+          items:
+            - key: {{ .key }}
+              path: password
+      {{- end }}
+      {{- end }}
+      {{- with $store.authorities }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: ca.crt
+      {{- end }}
+      {{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -131,19 +173,7 @@ priorityClassName: {{ . }}
         path: token-key.der
 {{- end }}
 {{- end }}
-{{- if include "keyward.cluster" . }}
-{{- with .Values.redis.passwordSecret }}
-{{- if .name }}
-- name: redis
-  secret:
-    secretName: {{ .name }}
-    defaultMode: 0440
-    items:
-      - key: {{ .key }}
-        path: password
-{{- end }}
-{{- end }}
-{{- end }}
+{{- include "keyward.storeVolumes" . }}
 {{- end -}}
 
 {{- /* The pod of a server: the same for trials and clusters, but for where its data is. */ -}}

@@ -38,7 +38,10 @@
 {{- end -}}
 {{- if include "keyward.cluster" . -}}
 {{- $_ := set $out.store "hot" "redis" -}}
-{{- $redis := dict "url" $v.redis.url -}}
+{{- $redis := dict "mode" $v.redis.mode -}}
+{{- if eq $v.redis.mode "standalone" -}}{{- $_ := set $redis "url" $v.redis.url -}}{{- else -}}{{- $_ := set $redis "nodes" $v.redis.nodes -}}{{- end -}}
+{{- if eq $v.redis.mode "sentinel" -}}{{- $_ := set $redis "sentinel_master" $v.redis.sentinelMaster -}}{{- end -}}
+{{- if $v.redis.authorities.existingSecret -}}{{- $_ := set $redis "tls_ca_file" "/etc/keyward/redis/ca.crt" -}}{{- end -}}
 {{- if $v.redis.username -}}{{- $_ := set $redis "username" $v.redis.username -}}{{- end -}}
 {{- if $v.redis.passwordSecret.name -}}{{- $_ := set $redis "password_file" "/etc/keyward/redis/password" -}}{{- end -}}
 {{- $_ := set $out "redis" $redis -}}
