@@ -55,8 +55,11 @@ export class Desk {
   /** Types the password, each key at its time, and sends it with Enter. What follows is up to keyward. */
   async password(person: string, strokes: readonly Stroke[] = withEnter(humanly(PASSWORD, 11))): Promise<void> {
     await this.page.getByLabel('Staff ID').fill(person);
-    // As somebody does who tries again.
-    await this.page.getByLabel('Password').fill('');
+    // Emptied without a key, which would be stamped later than what is typed next.
+    await this.page.getByLabel('Password').evaluate((field: HTMLInputElement) => {
+      field.value = '';
+      field.dispatchEvent(new Event('input', { bubbles: true }));
+    });
     await this.page.getByLabel('Password').focus();
     await type(this.page, strokes);
   }

@@ -87,6 +87,7 @@ it('takes a key that repeats for one press', () => {
 
 it('sees a key come up after the focus moved, and loses it when the window was left', async () => {
   password.dispatchEvent(key('keydown', 'KeyA', 100));
+  insert(password, 'a');
   user.dispatchEvent(key('keyup', 'KeyA', 190));
   password.dispatchEvent(key('keydown', 'KeyB', 300));
   window.dispatchEvent(new Event('blur'));
@@ -151,6 +152,19 @@ describe('a new sample begins', () => {
     insert(password, 'a');
     password.dispatchEvent(key('keyup', 'KeyA', 3_050));
     expect(passwordSample()).toMatchObject({ downUs: [0], position: [0] });
+  });
+
+  it('after keys that wrote nothing into the empty field, but not after Shift', () => {
+    password.dispatchEvent(key('keydown', 'Backspace', 10));
+    password.dispatchEvent(key('keyup', 'Backspace', 60));
+    typePassword('abcd');
+    expect(passwordSample()?.zone).toEqual([1, 1, 1, 1]);
+    collector.reset();
+    password.value = '';
+    password.dispatchEvent(key('keydown', 'ShiftLeft', 50));
+    typePassword('Ab');
+    password.dispatchEvent(key('keyup', 'ShiftLeft', 400));
+    expect(passwordSample()?.zone).toEqual([KeyZone.SHIFT, 1, 1]);
   });
 
   it('when it is told to, under another nonce', () => {

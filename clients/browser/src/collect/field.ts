@@ -48,7 +48,9 @@ export class FieldRecorder {
     this.#secret ||= isSecret(this.field);
     const zone = zoneOf(event.code);
     if (!MODIFIERS.has(zone)) {
-      if (!event.ctrlKey && !event.metaKey && allSelected(this.field)) this.#begin();
+      // What was pressed before and wrote nothing into an empty field, such as a Backspace too many, is no part of the text.
+      const barren = this.#keyed && this.field.value === '';
+      if (barren || (!event.ctrlKey && !event.metaKey && allSelected(this.field))) this.#begin();
       this.#keyed = true;
     }
     // A secret's zones are reduced before they are kept.
