@@ -11,7 +11,7 @@ use keyward_domain::KeyZone;
 use keyward_features::Stroke;
 use keyward_scoring::free_text::FreeTextModel;
 
-use crate::report::{Outcome, Report, SubjectScores};
+use crate::report::{Outcome, Report, SubjectScores, promise};
 use crate::{Common, Failed, data};
 
 /// Windows of everybody else that attack.
@@ -91,12 +91,14 @@ fn outcome(
         });
         progress.inc(1);
     }
+    let mut further = vec![("strokes".to_owned(), length as f64)];
+    further.extend(promise(&scores, keyward_scoring::free_text::llr));
     Ok(Outcome {
         signal: "free-text",
         protocol: format!("{part}-{length}"),
         detector: "keyward".to_owned(),
         subjects: scores,
-        further: vec![("strokes".to_owned(), length as f64)],
+        further,
     })
 }
 

@@ -11,7 +11,7 @@ use keyward_features::{PointerAction, PointerEvent, actions_of};
 use keyward_scoring::evaluation::area_under_curve;
 use keyward_scoring::pointer::{MIN_ACTIONS, PointerModel};
 
-use crate::report::{Outcome, Report, SubjectScores, mean};
+use crate::report::{Outcome, Report, SubjectScores, mean, promise};
 use crate::{Common, Failed, data};
 
 /// Positions beyond this are a remote desktop's way of saying that it has none, in pixels.
@@ -99,12 +99,14 @@ fn judged(name: &str, model: &PointerModel, subject: &Subject, length: usize) ->
 
 fn outcome(length: usize, subjects: Vec<SubjectScores>) -> Outcome {
     let auc: Vec<f64> = subjects.iter().filter_map(|s| area_under_curve(&s.genuine, &s.impostor)).collect();
+    let mut further = vec![("auc_mean".to_owned(), mean(&auc))];
+    further.extend(promise(&subjects, keyward_scoring::pointer::llr));
     Outcome {
         signal: "pointer",
         protocol: if length == 0 { "session".to_owned() } else { format!("actions-{length}") },
         detector: "keyward".to_owned(),
         subjects,
-        further: vec![("auc_mean".to_owned(), mean(&auc))],
+        further,
     }
 }
 

@@ -92,6 +92,24 @@ impl Outcome {
     }
 }
 
+/// What the band MEDIUM of a signal's evidence alone comes to: the share of people's own windows that reach it, averaged over
+/// subjects, the share of others' that do not, and the scores that own windows are at half and at 98 % of the time.
+pub(crate) fn promise(subjects: &[SubjectScores], llr: fn(f32) -> f32) -> Vec<(String, f64)> {
+    let medium = |score: &f32| llr(*score) >= keyward_scoring::fusion::MEDIUM_LLR;
+    let share = |scores: &[f32], medium: &dyn Fn(&f32) -> bool| {
+        scores.iter().filter(|score| medium(score)).count() as f64 / scores.len().max(1) as f64
+    };
+    let of = |rate: &dyn Fn(&SubjectScores) -> f64| mean(&subjects.iter().map(rate).collect::<Vec<_>>());
+    let all: Vec<f32> = subjects.iter().flat_map(|s| s.genuine.iter().copied()).collect();
+    let at = |part| keyward_scoring::evaluation::quantile(&all, part).map_or(f64::NAN, f64::from);
+    vec![
+        ("medium_frr".to_owned(), of(&|s| share(&s.genuine, &medium))),
+        ("medium_far".to_owned(), of(&|s| 1.0 - share(&s.impostor, &medium))),
+        ("genuine_score_p50".to_owned(), at(0.5)),
+        ("genuine_score_p98".to_owned(), at(0.98)),
+    ]
+}
+
 /// Where results go.
 pub struct Report<'a> {
     common: &'a Common,

@@ -196,17 +196,17 @@ mod tests {
     use super::*;
     use keyward_features::{PointerEvent, actions_of};
 
-    /// Clicks of a hand of this speed, varied without chance.
-    fn session(speed: f64, seed: u32) -> Vec<PointerAction> {
+    /// Clicks of a hand of this pace, varied without chance.
+    fn session(pace: f64, nth: u32) -> Vec<PointerAction> {
         let (mut events, mut t_s) = (Vec::new(), 0.0);
         for click in 0..120_u32 {
-            let vary = f64::from((click * 37 + seed * 11) % 101) / 100.0;
+            let vary = f64::from((click * 37 + nth * 11) % 101) / 100.0;
             let (length, bend) = (200.0 + 300.0 * vary, 10.0 + 20.0 * vary);
             for step in 0..12_u32 {
                 let part = f64::from(step) / 11.0;
                 let y = bend * (std::f64::consts::PI * part).sin();
                 events.push(PointerEvent { t_s, x: length * part, y, pressed: step == 10 });
-                t_s += (0.03 + 0.01 * vary) / speed;
+                t_s += (0.03 + 0.01 * vary) / pace;
             }
             t_s += 1.5 + vary;
         }
@@ -238,8 +238,8 @@ mod tests {
     #[test]
     fn the_oldest_session_makes_room() {
         let mut model = PointerModel::default();
-        for seed in 0..(KEPT_SESSIONS as u32 + 3) {
-            model.learn(&session(1.0, seed));
+        for nth in 0..23 {
+            model.learn(&session(1.0, nth));
         }
         model.learn(&[]);
         assert_eq!(model.sessions.len(), KEPT_SESSIONS);

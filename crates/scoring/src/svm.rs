@@ -189,6 +189,41 @@ mod tests {
         }
     }
 
+    /// The conditions of optimality (Karush, Kuhn and Tucker), which shrinking is known to break: rows without weight lie
+    /// inside the limit, rows of full weight outside, and the others on it.
+    #[test]
+    fn a_fit_is_optimal_for_kernels_of_every_width() {
+        for gamma in [0.01, 0.3, 3.0, 30.0] {
+            for nu in [0.1, 0.5, 0.8] {
+                let kernel = kernel(40, gamma);
+                let machine = OneClass::train(&kernel, nu).unwrap();
+                for (row, alpha) in machine.alpha.iter().enumerate() {
+                    let over = machine.weighted_sum(&kernel.row(row).to_vec()).unwrap() - machine.rho;
+                    assert!(*alpha > 1e-6 || over > -1e-4, "{gamma} {nu} {row}: {over}");
+                    assert!(*alpha < 1.0 - 1e-6 || over < 1e-4, "{gamma} {nu} {row}: {over}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_have_nothing_in_common_accept_nothing_but_themselves() {
+        let kernel = Array2::from_shape_fn((20, 20), |(i, j)| if i == j { 1.0 } else { 0.0 });
+        let machine = OneClass::train(&kernel, 0.5).unwrap();
+        assert!(machine.rho > 0.0, "a width of nothing must not let in what is far");
+        assert!(machine.alpha.iter().all(|alpha| (alpha - 0.5).abs() < 1e-6));
+    }
+
+    #[test]
+    fn nu_is_no_rate_of_false_alarms() {
+        // With nu = 0.5 half of the training rows lie outside, which is why nothing is judged by the machine's own limit.
+        let kernel = kernel(50, 1.0);
+        let machine = OneClass::train(&kernel, 0.5).unwrap();
+        let outside =
+            |row: &usize| machine.weighted_sum(&kernel.row(*row).to_vec()).unwrap() <= machine.rho + 1e-6;
+        assert!((0..50).filter(outside).count() >= 25);
+    }
+
     #[test]
     fn what_is_no_solution_is_rejected() {
         let (kernel, nu) = (kernel(20, 1.0), 0.5);

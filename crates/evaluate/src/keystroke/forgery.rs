@@ -2,6 +2,7 @@
 
 use keyward_domain::Band;
 use keyward_features::{FixedText, fixed_text, integrity::machine_like};
+use keyward_scoring::recent::{KEPT, Recent};
 use keyward_scoring::{KeystrokeModel, Scored, fusion};
 use keyward_simulate::recorded::Recording;
 use keyward_simulate::typist::jittered;
@@ -23,7 +24,8 @@ const FORGERIES: usize = 200;
 /// Samples of the victim that a forger has.
 const STOLEN: usize = 5;
 
-/// Replays of what the model was trained on, which the product looks for, and, as a limit, of what it was not.
+/// Replays of what the model was trained on, of what was typed lately and never trained it, and, as a limit, of what is
+/// neither any more.
 /// Scores are minus the distance to the nearest sample of the model, in milliseconds.
 pub(super) fn replay(
     recordings: &[Recording],
@@ -33,8 +35,8 @@ pub(super) fn replay(
     check(people)?;
     let progress = common.progress(people.len(), "replay");
     let mut subjects = Vec::new();
-    let (mut caught, mut unseen, mut false_alarms) =
-        (vec![Vec::new(); JITTER_MS.len()], Vec::new(), Vec::new());
+    let (mut caught, mut false_alarms) = (vec![Vec::new(); JITTER_MS.len()], Vec::new());
+    let (mut unlearned, mut unlearned_moved, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
     for (user, (recording, (subject, own))) in recordings.iter().zip(people).enumerate() {
         let model = KeystrokeModel::train(&own[..TRAINING]).map_err(untrained)?;
         let window = TRAINING - model.samples() as usize;
@@ -49,13 +51,24 @@ pub(super) fn replay(
                 scores.impostor.push(-found.nearest_ms);
             }
         }
-        for (typed, sample) in own.iter().zip(&recording.samples).skip(TRAINING) {
+        let mut lately = Recent::default();
+        for (at, (typed, sample)) in own.iter().zip(&recording.samples).enumerate().skip(TRAINING) {
             let Ok(found) = model.score(typed) else { continue };
-            false_alarms.push(found.is_replay() || machine_like(sample).is_some());
+            let repeats = found.is_replay() || lately.repeats(typed, None);
+            false_alarms.push(repeats || machine_like(sample).is_some());
             scores.genuine.push(-found.nearest_ms);
+            lately.note(typed, at as u64);
+            // One of the last that were typed and never learned is sent again.
+            let sent = at - (at * 7) % KEPT.min(at + 1 - TRAINING);
+            unlearned.push(lately.repeats(&own[sent], None));
+            let moved =
+                jittered(&recording.samples[sent], 2.0, common.seed ^ ((user * 1000 + at) as u64) << 8);
+            unlearned_moved.push(fixed_text(&moved).is_ok_and(|moved| lately.repeats(&moved, None)));
         }
-        let older = own[..window].iter().filter_map(|typed| model.score(typed).ok());
-        unseen.extend(older.map(|found| found.is_replay()));
+        let older = own[..window].iter().map(|typed| {
+            lately.repeats(typed, None) || model.score(typed).is_ok_and(|found| found.is_replay())
+        });
+        forgotten.extend(older);
         subjects.push(scores);
         progress.inc(1);
     }
@@ -66,7 +79,9 @@ pub(super) fn replay(
         .map(|(jitter, caught)| (format!("caught_{}", jitter.0), of(caught)))
         .collect();
     further.push(("false_alarms".to_owned(), of(&false_alarms)));
-    further.push(("caught_exact_of_unlearned".to_owned(), of(&unseen)));
+    further.push(("caught_exact_of_unlearned".to_owned(), of(&unlearned)));
+    further.push(("caught_jitter_2ms_of_unlearned".to_owned(), of(&unlearned_moved)));
+    further.push(("caught_exact_of_forgotten".to_owned(), of(&forgotten)));
     Ok(outcome("replay", subjects, further))
 }
 

@@ -35,6 +35,7 @@ fn replays_of_what_was_learned_are_caught() {
     let Some(lines) = evaluated("--protocol replay") else { return };
     let figure = |name: &str| lines.figure("keyward", name);
     assert!(figure("caught_exact") >= 1.0 && figure("caught_jitter_2ms") >= 0.99);
+    assert!(figure("caught_exact_of_unlearned") >= 1.0 && figure("caught_jitter_2ms_of_unlearned") >= 0.99);
     assert!(figure("false_alarms") <= 0.005);
 }
 

@@ -114,7 +114,7 @@ mod tests {
         let mut hesitant = typed(1.0);
         (hesitant[7], hesitant[8]) = (60.0, 59.9);
         assert!(rhythm.surprise(&hesitant) < 1.2);
-        assert!(rhythm.surprise(&vec![f32::NAN; 16]).is_finite());
+        assert!(rhythm.surprise(&[f32::NAN; 16]).is_finite());
     }
 
     #[test]
