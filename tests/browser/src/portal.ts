@@ -26,6 +26,8 @@ class Program {
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
     this.ended = new Promise(resolve => child.once('exit', resolve));
+    // A test that fails half-way leaves no server behind.
+    process.once('exit', () => child.kill('SIGKILL'));
   }
 
   static start(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
