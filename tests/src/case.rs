@@ -36,6 +36,9 @@ pub struct Case {
     /// What keyward knows of the person beforehand.
     #[serde(default)]
     pub knows: Knows,
+    /// Whether the person's behaviour may be looked at.
+    #[serde(default)]
+    pub behaviour: Behaviour,
     /// Where the person sits.
     #[serde(default = "personal")]
     pub device: DeviceClass,
@@ -133,6 +136,18 @@ pub enum Has {
     /// A security key.
     #[serde(rename = "security key")]
     SecurityKey,
+}
+
+/// Whether behaviour may be looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Behaviour {
+    /// It may.
+    #[default]
+    #[serde(rename = "looked at")]
+    LookedAt,
+    /// The person opted out.
+    #[serde(rename = "opted out")]
+    OptedOut,
 }
 
 /// What keyward knows beforehand.

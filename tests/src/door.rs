@@ -200,6 +200,20 @@ impl Door {
         imported.into_inner().profile.expect("a profile")
     }
 
+    /// Takes a person's word on behaviour.
+    pub async fn consent(
+        &self,
+        person: &Person,
+        consent: v1::BehaviourConsent,
+    ) -> v1::SetBehaviourConsentResponse {
+        let request = v1::SetBehaviourConsentRequest {
+            tenant: TENANT.to_owned(),
+            subject: person.subject.clone(),
+            consent: consent.into(),
+        };
+        self.profiles().set_behaviour_consent(request).await.expect("the word is taken").into_inner()
+    }
+
     /// The profiles of a person.
     pub async fn status(&self, person: &Person) -> Vec<v1::ProfileStatus> {
         let request =

@@ -18,6 +18,11 @@ pub async fn rows(world: &World) -> Vec<(u64, AuditRow)> {
     rows
 }
 
+/// The leaf hash of a row.
+pub fn leaf_hash(row: &AuditRow) -> [u8; 32] {
+    keyward_audit::leaf_hash(&row.commitment)
+}
+
 /// Every decision in the log that can be opened, with its index and its id.
 pub async fn decisions(world: &World) -> Vec<(u64, DecisionId, DecisionRecord)> {
     let mut found = Vec::new();

@@ -2,7 +2,9 @@
 
 use keyward_api::convert::{WireEnum, keystrokes_to_wire};
 use keyward_api::v1;
-use keyward_domain::{ActionKind, DeviceClass, KeystrokeSample, Sensitivity};
+use keyward_domain::{
+    ActionKind, DeviceClass, KeystrokeSample, Sensitivity, SubjectId, SubjectKey, TenantId,
+};
 use keyward_simulate::authenticator::SoftAuthenticator;
 use keyward_simulate::typist::Typist;
 
@@ -95,4 +97,10 @@ pub fn typed(sample: &KeystrokeSample, nonce: &str) -> v1::Telemetry {
         keystrokes: vec![keystrokes_to_wire(sample)],
         ..v1::Telemetry::default()
     }
+}
+
+/// A person as keyward names them.
+pub fn subject(person: &Person) -> SubjectKey {
+    let id = |text: &str| SubjectId::parse(text).expect("an id");
+    SubjectKey { tenant: TenantId::parse(TENANT).expect("an id"), subject: id(&person.subject) }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use keyward_domain::{DeviceClass, Outcome};
+use keyward_store::Samples as _;
 use keyward_testkit::RedisServer;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::person::history;
+use crate::person::{history, subject};
 use crate::seen::Seen;
 use crate::{Deployment, Door, Hot, Person, World};
 
@@ -54,6 +55,13 @@ impl Place {
     /// The Redis.
     pub fn redis(&mut self) -> &mut RedisServer {
         self.redis.as_mut().expect("a place with redis")
+    }
+
+    /// How many samples the store holds of a person's typing at the usual place.
+    pub async fn stored_samples(&self, person: &Person) -> usize {
+        let (who, name) = (subject(person), "keystroke/personal/password");
+        let samples = self.world.store.samples(&who, name, keyward_store::KEPT_SAMPLES).await;
+        samples.expect("samples are read").len()
     }
 
     /// A clinician with a passkey, known at her usual place.

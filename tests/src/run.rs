@@ -9,7 +9,7 @@ use keyward_domain::{InputQuality, KeyEvents, KeyZone, KeystrokeSample, Outcome}
 use keyward_simulate::authenticator::{Behaviour, Counter};
 use keyward_simulate::typist::{Typist, jittered, machine, replay};
 
-use crate::case::{Case, Flaw, Has, Health, Nonce, Place, Shown, Typing};
+use crate::case::{self, Case, Flaw, Has, Health, Nonce, Place, Shown, Typing};
 use crate::door::{break_glass, claim};
 use crate::person::{KEYS, history, own, somebody_elses, typed};
 use crate::seen::Seen;
@@ -74,6 +74,9 @@ impl Scene<'_> {
         }
         if knows.place != Place::New && self.case.has != Has::Nothing {
             self.visit(knows.place).await;
+        }
+        if self.case.behaviour == case::Behaviour::OptedOut {
+            self.door.consent(&self.person, v1::BehaviourConsent::OptedOut).await;
         }
         self.world.clock.advance(Duration::from_hours(24));
     }

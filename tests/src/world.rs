@@ -1,13 +1,14 @@
 //! A deployment, and an engine put together by hand from its ports.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use keyward_domain::{Clock, Entropy, Timestamp};
-use keyward_engine::{Engine, EngineSettings, Parts, TokenSigner, Unobserved};
+use keyward_engine::{Engine, EngineError, EngineSettings, Parts, TokenSigner, Unobserved};
+use keyward_keys::RingProvider;
 use keyward_passkeys::{Passkeys, RelyingParty};
 use keyward_policy::PolicySet;
 use keyward_seal::KeyRing;
@@ -30,7 +31,7 @@ pub const BEGIN: Timestamp = Timestamp::from_secs(2_000_000_000);
 /// What survives a restart: data directory, keys, the clock, and the maker of security keys that is trusted.
 pub struct Deployment {
     dir: TempDir,
-    key_ring: String,
+    ring: Arc<Mutex<KeyRing>>,
     token_key: Vec<u8>,
     /// The clock that every engine of this deployment reads.
     pub clock: Arc<ManualClock>,
@@ -72,7 +73,7 @@ impl Deployment {
         let token_key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
         Self {
             dir: tempfile::Builder::new().prefix("keyward-world-").tempdir().expect("a directory"),
-            key_ring: KeyRing::generate(&Random).to_text().to_string(),
+            ring: Arc::new(Mutex::new(KeyRing::generate(&Random))),
             token_key: token_key.as_ref().to_vec(),
             clock: Arc::new(ManualClock::new(BEGIN)),
             maker: Maker::new(),
@@ -94,8 +95,27 @@ impl Deployment {
         Person::with(subject, self.maker.security_key(!Person::seed(subject)), true)
     }
 
+    /// The key ring.
+    pub fn ring(&self) -> KeyRing {
+        self.ring.lock().expect("nobody panics while holding it").clone()
+    }
+
+    /// Changes the key ring, as one would change its file: engines take it up when they need it.
+    pub fn change_ring(&self, change: impl FnOnce(&KeyRing) -> KeyRing) {
+        let mut ring = self.ring.lock().expect("nobody panics while holding it");
+        *ring = change(&ring);
+    }
+
     /// Starts an engine with the default policy and settings.
     pub async fn start(&self, hot: Hot<'_>) -> World {
+        self.try_start(hot).await.expect("it starts")
+    }
+
+    /// The same, where it may not start.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn try_start(&self, hot: Hot<'_>) -> Result<World, EngineError> {
         let store = EmbeddedStore::open(self.dir()).await.expect("the store opens");
         let hot: Arc<dyn HotStore> = match hot {
             Hot::InProcess => Arc::new(InProcessHot::new(self.clock.clone(), 100_000)),
@@ -112,14 +132,29 @@ impl Deployment {
             hot: Arc::new(FaultyHot { inner: hot, faults: faults.clone() }),
             passkeys: self.passkeys(),
             policy: PolicySet::default_set(),
-            keys: KeyRing::parse(&self.key_ring).expect("what was written reads"),
+            keys: self.keys(),
             signer: TokenSigner::from_pkcs8(&self.token_key).expect("an Ed25519 key"),
             clock: self.clock.clone(),
             entropy: Arc::new(Random),
             observer: Arc::new(Unobserved),
             settings: EngineSettings::default(),
         };
-        World { engine: Engine::start(parts), clock: self.clock.clone(), store, faults }
+        Ok(World { engine: Engine::start(parts).await?, clock: self.clock.clone(), store, faults })
+    }
+
+    /// The key ring as an engine takes it.
+    fn keys(&self) -> Arc<RingProvider> {
+        let (first, there) = (self.ring(), self.ring.clone());
+        let seen = Mutex::new(first.ids());
+        let newer = move || {
+            let ring = there.lock().expect("nobody panics while holding it").clone();
+            let mut seen = seen.lock().expect("nobody panics while holding it");
+            (*seen != ring.ids()).then(|| {
+                *seen = ring.ids();
+                ring
+            })
+        };
+        Arc::new(RingProvider::new(first, Arc::new(Random)).following(Box::new(newer)))
     }
 
     fn passkeys(&self) -> Passkeys {
@@ -148,7 +183,7 @@ impl World {
 }
 
 /// Randomness for tests that do not depend on its values.
-struct Random;
+pub struct Random;
 
 impl Entropy for Random {
     fn fill(&self, bytes: &mut [u8]) {

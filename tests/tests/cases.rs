@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use keyward_testkit::RedisServer;
-use keyward_tests::case::read_all;
+use keyward_tests::case::{Behaviour, Case, Shown, Typing, read_all};
 use keyward_tests::run::run;
 use keyward_tests::seen::Seen;
 use keyward_tests::{Deployment, Door, Hot, World, log};
@@ -40,6 +40,28 @@ async fn over_the_wire_with_redis() {
     let door = Door::on_the_wire(&world).await;
     all("over the wire with redis", &deployment, &world, &door).await;
     door.close().await;
+}
+
+/// Equal rights: whoever opted out gets with a passkey what everybody gets.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_passkey_opting_out_changes_nothing() {
+    let deployment = Deployment::new();
+    let world = deployment.start(Hot::InProcess).await;
+    let door = Door::in_process(&world);
+    let files = read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")));
+    let shown = |case: &Case| !matches!(case.passkey, Shown::None);
+    // What is looked at costs others something when it is suspicious; of an honest login the two are to be the same.
+    let honest =
+        |case: &Case| matches!(case.typing, Typing::None | Typing::Own) && case.earlier_attempts == 0;
+    let cases = files.into_iter().flat_map(|(_, cases)| cases.cases);
+    let cases: Vec<Case> = cases.filter(|case| shown(case) && honest(case)).collect();
+    assert!(cases.len() >= 40, "{} cases", cases.len());
+    for (number, mut case) in cases.into_iter().enumerate() {
+        case.behaviour = Behaviour::OptedOut;
+        let seen = run(&deployment, &world, &door, &case, number).await.seen;
+        let told = (seen.outcome, seen.evidence);
+        assert_eq!(told, (case.expect.outcome, case.expect.evidence), "{}: {seen:?}", case.case);
+    }
 }
 
 async fn all(name: &'static str, deployment: &Deployment, world: &World, door: &Door) {

@@ -62,6 +62,8 @@ impl Failure {
                 EngineError::RequestIdReused => ErrorReason::RequestIdReused,
                 EngineError::Conflict => ErrorReason::Conflict,
                 EngineError::StoreUnavailable { .. } => ErrorReason::StoreUnavailable,
+                EngineError::OptedOut => ErrorReason::BehaviourOptedOut,
+                EngineError::KeyUnavailable { .. } => ErrorReason::KeyUnavailable,
                 EngineError::HardwareUnavailable => ErrorReason::HardwareUnavailable,
                 EngineError::DeadlineExceeded => ErrorReason::DeadlineExceeded,
                 EngineError::Internal(_) => ErrorReason::Internal,
@@ -85,10 +87,11 @@ impl Failure {
             ErrorReason::RequestIdReused | ErrorReason::PasskeyExists => Code::AlreadyExists,
             ErrorReason::CeremonyUnknown
             | ErrorReason::PasskeyRejected
+            | ErrorReason::BehaviourOptedOut
             | ErrorReason::HardwareUnavailable => Code::FailedPrecondition,
             ErrorReason::PasskeyNotFound | ErrorReason::NotFound => Code::NotFound,
             ErrorReason::Conflict => Code::Aborted,
-            ErrorReason::StoreUnavailable => Code::Unavailable,
+            ErrorReason::StoreUnavailable | ErrorReason::KeyUnavailable => Code::Unavailable,
             ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
             ErrorReason::Internal | ErrorReason::Unspecified => Code::Internal,
         }
@@ -98,7 +101,9 @@ impl Failure {
     fn metadata(&self) -> Option<(&'static str, String)> {
         match self {
             Self::TenantNotAllowed { tenant } => Some(("tenant", tenant.to_string())),
-            Self::Engine(EngineError::PasskeyRejected { cause }) => Some(("cause", (*cause).to_owned())),
+            Self::Engine(EngineError::PasskeyRejected { cause } | EngineError::KeyUnavailable { cause }) => {
+                Some(("cause", (*cause).to_owned()))
+            }
             Self::Engine(EngineError::NotFound { kind }) => Some(("kind", (*kind).to_owned())),
             Self::Engine(EngineError::StoreUnavailable { store }) => Some(("store", (*store).to_owned())),
             Self::Engine(EngineError::Internal(detail)) => Some(("incident", incident(detail))),
@@ -169,6 +174,8 @@ mod tests {
             EngineError::RequestIdReused,
             EngineError::Conflict,
             EngineError::StoreUnavailable { store: "hot" },
+            EngineError::KeyUnavailable { cause: "missing_key" },
+            EngineError::OptedOut,
             EngineError::HardwareUnavailable,
             EngineError::DeadlineExceeded,
             EngineError::Internal("page 7 of the disk".into()),

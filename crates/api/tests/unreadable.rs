@@ -15,6 +15,13 @@ macro_rules! answers {
     ($($method:ident: $request:ident -> $response:ident;)*) => {
         #[tonic::async_trait]
         impl ProfileService for Reached {
+            type ExportSubjectStream = tonic::codegen::BoxStream<v1::ExportSubjectResponse>;
+            async fn export_subject(
+                &self,
+                _: Request<v1::ExportSubjectRequest>,
+            ) -> Result<Response<Self::ExportSubjectStream>, Status> {
+                Err(Status::aborted("the service was reached"))
+            }
             $(async fn $method(&self, _: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 Err(Status::aborted("the service was reached"))
             })*
@@ -28,6 +35,7 @@ answers! {
     roll_back_profile: RollBackProfileRequest -> RollBackProfileResponse;
     import_samples: ImportSamplesRequest -> ImportSamplesResponse;
     erase_subject: EraseSubjectRequest -> EraseSubjectResponse;
+    set_behaviour_consent: SetBehaviourConsentRequest -> SetBehaviourConsentResponse;
 }
 
 /// The status that a body gets, sent as one gRPC message.

@@ -18,7 +18,8 @@ pub use leaf::{Leaf, SALT_BYTES, commitment_to};
 pub use note::{KeyKind, Note, NoteError, NoteSigner, Signature, VerifierKey, is_name};
 pub use proof::{InclusionProof, consistent, included};
 pub use record::{
-    AdministratorRead, BandLimits, DecisionRecord, Event, PasskeyChange, ProfileChange, Record, RecordError,
+    AdministratorRead, BandLimits, DecisionRecord, Event, KeyChange, PasskeyChange, ProfileChange, Record,
+    RecordError,
 };
 pub use replay::{Replay, hex, replay};
 pub use tile::{TILE_WIDTH, TileId, bundle, entries_of, hashes_of, tiles_of, width_in};

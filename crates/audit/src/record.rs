@@ -68,7 +68,31 @@ pub enum Event {
         name: String,
     },
     /// Everything of the person was erased, and the data key destroyed.
-    Erased,
+    Erased {
+        /// Passkeys that were removed.
+        #[serde(default)]
+        passkeys: u64,
+        /// Sealed documents that were removed, each version counted.
+        #[serde(default)]
+        documents: u64,
+        /// Training samples that were removed.
+        #[serde(default)]
+        samples: u64,
+        /// Records that nobody can open any more.
+        #[serde(default)]
+        records: u64,
+    },
+    /// Everything held on the person was given out.
+    Exported,
+    /// The person's word on whether behaviour may be looked at was taken.
+    BehaviourConsent {
+        /// Whether it may not.
+        opted_out: bool,
+        /// Profiles that were erased with it.
+        erased_profiles: u32,
+    },
+    /// Something happened to the keys that wrap data keys.
+    Keys(KeyChange),
     /// Decisions are made by another policy from here on.
     PolicyChanged {
         /// SHA-256 of its text, in hexadecimal.
@@ -111,10 +135,13 @@ impl Event {
             Self::OutcomeReported { .. } => "outcome_reported",
             Self::Passkey { .. } => "passkey",
             Self::Profile { .. } => "profile",
-            Self::Erased => "erased",
+            Self::Erased { .. } => "erased",
             Self::PolicyChanged { .. } => "policy_changed",
             Self::AdministratorRead(_) => "administrator_read",
             Self::Pruned { .. } => "pruned",
+            Self::Exported => "exported",
+            Self::BehaviourConsent { .. } => "behaviour_consent",
+            Self::Keys(_) => "keys",
         }
     }
 }
@@ -127,6 +154,36 @@ pub struct BandLimits {
     pub medium: f32,
     /// Where HIGH begins.
     pub high: f32,
+}
+
+/// What happened to wrapping keys. Ids, never keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum KeyChange {
+    /// A key was added that does not wrap yet.
+    Prepared {
+        /// Its id.
+        key: String,
+    },
+    /// A key was made current.
+    Rotated {
+        /// Its id.
+        key: String,
+    },
+    /// Data keys were wrapped anew.
+    Rewrapped {
+        /// Under this key.
+        key: String,
+        /// How many.
+        data_keys: u64,
+        /// How many could not be unwrapped and stayed as they were.
+        stuck: u64,
+    },
+    /// A key that no data key needed was taken out of the ring.
+    Retired {
+        /// Its id.
+        key: String,
+    },
 }
 
 /// What happened to a passkey.
@@ -224,7 +281,10 @@ mod tests {
             Event::OutcomeReported { decision: id, outcome: String::new(), retracted_samples: 0 },
             Event::Passkey { change: PasskeyChange::Renamed, credential: String::new() },
             Event::Profile { change: ProfileChange::Reset, name: String::new() },
-            Event::Erased,
+            Event::Erased { passkeys: 1, documents: 2, samples: 3, records: 4 },
+            Event::Exported,
+            Event::BehaviourConsent { opted_out: true, erased_profiles: 1 },
+            Event::Keys(KeyChange::Rotated { key: "2".to_owned() }),
             Event::PolicyChanged { digest, previous: None },
             Event::AdministratorRead(read),
             Event::Pruned { from: 0, below: 256, before: Timestamp::from_secs(0) },

@@ -150,6 +150,14 @@ reasons! {
     TypingProofDue = "TYPING_PROOF_DUE" {
         admin: "Typing spared the passkey so many times in a row that it no longer does: the template must keep up with its owner.",
         user: "Please confirm that it is you. You are asked from time to time, so that we keep recognising you.", metadata: [] },
+    /// The person's data key could not be used.
+    KeyUnavailable = "KEY_UNAVAILABLE" {
+        admin: "The key that this person's data is sealed under cannot be used; nothing of theirs could be read or recorded.",
+        user: "We cannot let you in right now. Please try again in a moment.", metadata: ["cause"] },
+    /// The person opted out of behaviour.
+    BehaviourOptedOut = "BEHAVIOUR_OPTED_OUT" {
+        admin: "This person opted out of behaviour: typing was neither looked at nor kept, and the passkey alone counts.",
+        user: "", metadata: [] },
 }
 
 /// A reason with what is known beyond its code.

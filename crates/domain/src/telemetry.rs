@@ -251,6 +251,17 @@ pub struct Telemetry {
     pub record_access: Option<RecordAccess>,
 }
 
+impl Telemetry {
+    /// Takes out what shows how somebody behaves, for people who opted out of that. The nonce stays, because a replay is
+    /// seen by it whoever it is; record access stays, because what was opened in a chart is the provider's to watch.
+    pub fn withhold_behaviour(&mut self) {
+        // Named one by one, so that a field that is added must be judged here.
+        let Self { nonce: _, keystrokes, pointer, record_access: _ } = self;
+        keystrokes.clear();
+        *pointer = None;
+    }
+}
+
 /// SHA-256 of the canonical form of a [`Telemetry`] (see `keyward-features`): what a challenge is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -278,6 +278,9 @@ fn reasons(verdict: &Verdict, facts: &Facts, observed: &Observed, read: &Read) -
     if facts.missing.hot_store {
         reasons.push(ReasonCode::HotStoreUnavailable.into());
     }
+    if let Some(cause) = read.key_fault {
+        reasons.push(Reason::new(ReasonCode::KeyUnavailable).with("cause", cause));
+    }
     if read.late {
         reasons.push(Reason::new(ReasonCode::DeadlineShort).with("skipped", LATE));
     }

@@ -38,9 +38,17 @@ pub(crate) struct Case {
     /// A nonce judged when the telemetry first came, for step-ups.
     pub nonce: Option<NonceState>,
     pub deadline: Instant,
+    /// Whether behaviour was taken out, because the person opted out of it.
+    pub withheld: bool,
 }
 
 impl Case {
+    /// Takes behaviour out, so that it is neither looked at nor kept with a challenge.
+    fn withhold_behaviour(&mut self) {
+        self.assessment.telemetry.withhold_behaviour();
+        self.withheld = true;
+    }
+
     /// Until when to wait for what the answer can do without. Recording and writing have the rest.
     pub(crate) fn wait_until(&self) -> Instant {
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -60,6 +68,8 @@ pub(crate) struct Read {
     pub profiles: Vec<(FieldLabel, Option<Lookup>)>,
     /// Whether time ran out while reading.
     pub late: bool,
+    /// Why the person's data key could not be used.
+    pub key_fault: Option<&'static str>,
 }
 
 /// A span of waiting for a store; nothing of what is asked is in it.
@@ -76,7 +86,8 @@ impl Engine {
     pub async fn assess(&self, assessment: Assessment, deadline: Instant) -> Result<Decision, EngineError> {
         let telemetry = telemetry_hash(&assessment.telemetry);
         let fingerprint = session::fingerprint(&assessment, &telemetry)?;
-        let case = Case { assessment, telemetry, fingerprint, shown: Shown::None, nonce: None, deadline };
+        let shown = Shown::None;
+        let case = Case { assessment, telemetry, fingerprint, shown, nonce: None, deadline, withheld: false };
         self.run(case).await
     }
 
@@ -92,6 +103,9 @@ impl Engine {
             self.observer.stage(Stage::Read, started.elapsed());
             if let Some(decision) = Self::replied(&case, &read)? {
                 return Ok(decision);
+            }
+            if read.person.as_ref().is_some_and(|person| person.known.opted_out()) {
+                case.withhold_behaviour();
             }
             // Once: its ceremony opens once.
             if round == 0 && case.assessment.assertion.is_some() {
@@ -142,28 +156,40 @@ impl Engine {
         let ((hot, hot_late), durable) = tokio::join!(hot, durable);
         self.observer.store("hot", hot.is_some());
         let durable_late = durable.is_err();
-        let (person, profiles) = durable.unwrap_or_else(|_| (self.people.cached(&a.who), Vec::new()));
+        let (person, profiles) =
+            durable.unwrap_or_else(|_| (self.people.cached(&a.who).ok_or(None), Vec::new()));
+        let key_fault = person.as_ref().err().copied().flatten();
+        let person = person.ok();
         self.observer.store("durable", person.is_some());
         let session = person.as_ref().zip(hot.as_ref()).and_then(|(person, view)| {
             let (_, sealed) = view.session.as_ref()?;
             session::open(&person.hot_key, &a.who, "session", a.session.as_str(), sealed)
         });
         Read {
-            marks: self.marker.marks(&a.who, &a.device, &a.client),
+            marks: person.as_ref().map(|p| p.marker.marks(&a.device, &a.client)).unwrap_or_default(),
             person,
             hot,
             session: session.unwrap_or_default(),
             profiles,
             late: hot_late || durable_late,
+            key_fault,
         }
     }
 
-    async fn read_durable(&self, a: &Assessment) -> (Option<Arc<Person>>, Vec<(FieldLabel, Option<Lookup>)>) {
+    /// The person, or why their data key could not be used if that is why not, and the profiles.
+    async fn read_durable(
+        &self,
+        a: &Assessment,
+    ) -> (Result<Arc<Person>, Option<&'static str>>, Vec<(FieldLabel, Option<Lookup>)>) {
         let person = match self.people.get_or_create(&a.who).await {
             Ok(person) => person,
             Err(error) => {
                 tracing::warn!(%error, "person could not be read");
-                return (None, Vec::new());
+                let fault = match error {
+                    EngineError::KeyUnavailable { cause } => Some(cause),
+                    _ => None,
+                };
+                return (Err(fault), Vec::new());
             }
         };
         let mut found = Vec::with_capacity(a.telemetry.keystrokes.len());
@@ -175,7 +201,7 @@ impl Engine {
             }
             found.push((sample.field.clone(), profile.ok()));
         }
-        (Some(person), found)
+        (Ok(person), found)
     }
 
     /// The decision that this request got before, if it is a repetition.

@@ -3,7 +3,6 @@
 use keyward_domain::{
     Assessment, CeremonyId, SessionId, SubjectId, SubjectKey, TelemetryHash, TenantId, Timestamp,
 };
-use keyward_seal::DataKey;
 use serde::{Deserialize, Serialize};
 
 use crate::people::hot;
@@ -41,9 +40,10 @@ impl Engine {
         self.entropy.fill(&mut random);
         let id = uuid::Builder::from_random_bytes(random).into_uuid().simple().to_string();
         let id = CeremonyId::parse(id).expect("32 hexadecimal digits are an id");
-        let holder = holder(&ceremony.tenant);
-        let key = self.ceremony_key(&holder);
-        let sealed = session::seal(&key, &holder, "ceremony", id.as_str(), ceremony, &*self.entropy)?;
+        // Sealed for the tenant as a whole: a username-less one has no subject.
+        let holder = self.people.get_or_create(&SubjectKey::of_tenant(&ceremony.tenant)).await?;
+        let (key, whole) = (&holder.hot_key, &holder.who);
+        let sealed = session::seal(key, whole, "ceremony", id.as_str(), ceremony, &*self.entropy)?;
         let ttl = self.settings.ceremony_ttl;
         self.hot.put_ceremony(&ceremony.tenant, &id, sealed, ttl).await.map_err(hot)?;
         Ok(id)
@@ -58,9 +58,9 @@ impl Engine {
     ) -> Result<Ceremony, EngineError> {
         let sealed =
             self.hot.take_ceremony(tenant, id).await.map_err(hot)?.ok_or(EngineError::CeremonyUnknown)?;
-        let holder = holder(tenant);
-        let key = self.ceremony_key(&holder);
-        let opened: Option<Ceremony> = session::open(&key, &holder, "ceremony", id.as_str(), &sealed);
+        let holder = self.people.get_or_create(&SubjectKey::of_tenant(tenant)).await?;
+        let opened: Option<Ceremony> =
+            session::open(&holder.hot_key, &holder.who, "ceremony", id.as_str(), &sealed);
         let ceremony = opened.ok_or(EngineError::CeremonyUnknown)?;
         let ours = ceremony.tenant == *tenant && ceremony.session == *session;
         if !ours || self.clock.now() > ceremony.expires_at {
@@ -68,13 +68,4 @@ impl Engine {
         }
         Ok(ceremony)
     }
-
-    fn ceremony_key(&self, holder: &SubjectKey) -> DataKey {
-        self.keys.subject_key("ceremony", holder)
-    }
-}
-
-/// Ceremonies are sealed for a tenant as a whole: a username-less one has no subject.
-fn holder(tenant: &TenantId) -> SubjectKey {
-    SubjectKey { tenant: tenant.clone(), subject: SubjectId::parse("*").expect("an asterisk is an id") }
 }

@@ -36,6 +36,15 @@ pub enum EngineError {
         /// `durable` or `hot`.
         store: &'static str,
     },
+    /// The key that a person's data is sealed under cannot be used. Nobody makes another one instead.
+    #[error("the data key cannot be unwrapped: {cause}")]
+    KeyUnavailable {
+        /// `missing_key`, `damaged` or `provider`.
+        cause: &'static str,
+    },
+    /// The person opted out of behaviour, and it was asked to be learned.
+    #[error("the person opted out of behaviour")]
+    OptedOut,
     /// No attestation roots are configured.
     #[error("hardware-bound passkeys cannot be registered: no attestation roots are configured")]
     HardwareUnavailable,

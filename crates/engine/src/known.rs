@@ -1,11 +1,14 @@
-//! Devices and networks that a person was proven on. Only keyed hashes are kept: of the device id, and of the network's
-//! prefix (/24 or /48), so that neither can be read back.
+//! Devices and networks that a person was proven on, and whether behaviour may be looked at. Of devices and networks only
+//! keyed hashes are kept: of the device id, and of the network's prefix (/24 or /48), so that neither can be read back.
+//! Their key is derived from the person's own, which rotation keeps and erasure destroys.
 
 use std::net::IpAddr;
 
-use keyward_domain::{ClientContext, Device, SubjectKey, Timestamp};
-use keyward_seal::{KeyRing, MacKey};
+use keyward_domain::{ClientContext, Device, Timestamp};
+use keyward_seal::{DataSecret, MacKey};
 use serde::{Deserialize, Serialize};
+
+use crate::BehaviourConsent;
 
 /// The document that holds them.
 pub(crate) const DOCUMENT: &str = "known";
@@ -14,11 +17,14 @@ const KEPT: usize = 32;
 /// A sighting is written down again only after this long, so that not every login writes.
 const REFRESH_S: i64 = 24 * 3600;
 
-/// What is known of a person's surroundings.
+/// What is known of a person beside profiles.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Known {
     devices: Vec<Sighting>,
     networks: Vec<Sighting>,
+    /// The last word on behaviour, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    consent: Option<BehaviourConsent>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,33 +34,36 @@ struct Sighting {
 }
 
 /// The marks of where an assessment came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Marks {
     device: Option<[u8; 8]>,
     network: Option<[u8; 8]>,
 }
 
-/// Makes marks.
-pub(crate) struct Marker {
-    device: MacKey,
-    network: MacKey,
-}
+/// Gives one person's marks, and what else stands for the person elsewhere.
+pub(crate) struct Marker(MacKey);
 
 impl Marker {
-    pub(crate) fn new(keys: &KeyRing) -> Self {
-        Self { device: keys.mac_key("known-device"), network: keys.mac_key("known-network") }
+    pub(crate) fn new(secret: &DataSecret) -> Self {
+        Self(secret.mac_key("marks"))
     }
 
-    /// Marks a device and a network for one person.
-    pub(crate) fn marks(&self, who: &SubjectKey, device: &Device, client: &ClientContext) -> Marks {
-        let mark = |key: &MacKey, value: &[u8]| {
-            let mac = key.mac(&[who.tenant.as_str().as_bytes(), who.subject.as_str().as_bytes(), value]);
+    /// The marks of a device and a network.
+    pub(crate) fn marks(&self, device: &Device, client: &ClientContext) -> Marks {
+        let mark = |kind: &[u8], value: &[u8]| {
+            let mac = self.0.mac(&[kind, value]);
             std::array::from_fn(|i| mac[i])
         };
         Marks {
-            device: device.id.as_ref().map(|id| mark(&self.device, id.as_str().as_bytes())),
-            network: client.ip.map(|ip| mark(&self.network, &prefix(ip))),
+            device: device.id.as_ref().map(|id| mark(b"device", id.as_str().as_bytes())),
+            network: client.ip.map(|ip| mark(b"network", &prefix(ip))),
         }
+    }
+
+    /// The WebAuthn user handle: opaque to others, the same for all passkeys of a person (WebAuthn Level 3 §14.6.1).
+    pub(crate) fn user_handle(&self) -> [u8; 16] {
+        let mac = self.0.mac(&[b"user-handle"]);
+        std::array::from_fn(|i| mac[i])
     }
 }
 
@@ -74,6 +83,37 @@ impl Known {
     /// Whether the network is known; one that was not told never is.
     pub(crate) fn has_network(&self, marks: Marks) -> bool {
         marks.network.is_some_and(|mark| self.networks.iter().any(|seen| seen.mark == mark))
+    }
+
+    /// Whether the person took behaviour out of what is looked at.
+    pub(crate) fn opted_out(&self) -> bool {
+        self.consent.is_some_and(|consent| consent.opted_out)
+    }
+
+    /// The last word on behaviour, if there was one.
+    pub(crate) const fn consent(&self) -> Option<BehaviourConsent> {
+        self.consent
+    }
+
+    /// Writes down the person's word on behaviour. True if it says something new.
+    pub(crate) fn consents(&mut self, opted_out: bool, at: Timestamp) -> bool {
+        let new = self.opted_out() != opted_out;
+        if new {
+            self.consent = Some(BehaviourConsent { opted_out, at });
+        }
+        new
+    }
+
+    /// What is taken for known when what was written does not open: nothing, and no behaviour, since a word against it may
+    /// have stood there.
+    pub(crate) fn unreadable(at: Timestamp) -> Self {
+        Self { consent: Some(BehaviourConsent { opted_out: true, at }), ..Self::default() }
+    }
+
+    /// Devices and networks as they are kept, with when each was last seen.
+    pub(crate) fn sightings(&self) -> [Vec<(String, Timestamp)>; 2] {
+        let shown = |seen: &Sighting| (keyward_audit::hex(&seen.mark), Timestamp::from_secs(seen.last_s));
+        [&self.devices, &self.networks].map(|kind| kind.iter().map(shown).collect())
     }
 
     /// Writes down a sighting. True if there is something new to keep.

@@ -35,6 +35,8 @@ enum Job {
 /// What a proven login teaches.
 struct Lesson {
     who: SubjectKey,
+    /// Which life of theirs: see [`Person::life`].
+    life: [u8; 16],
     decision: DecisionId,
     at: Timestamp,
     marks: Marks,
@@ -125,6 +127,7 @@ impl Engine {
         if decision.outcome != Outcome::Allow {
             return;
         }
+        let Some(person) = &read.person else { return };
         let Shown::Verified { proof, bound, .. } = &case.shown else {
             Self::count_quiet(read, &observed);
             return;
@@ -139,6 +142,7 @@ impl Engine {
         let named = |(field, text)| (profiles::name_of(&field, a.device.class), text);
         self.learner.teach(Lesson {
             who: a.who.clone(),
+            life: person.life(),
             decision: decision.id,
             at: decision.at,
             marks: read.marks,
@@ -183,23 +187,58 @@ impl Trainer {
     /// Learns the lessons of one person, oldest first: their samples are added and each profile is trained once.
     async fn learn(&self, lessons: &[Lesson]) -> Result<(), EngineError> {
         let Some(first) = lessons.first() else { return Ok(()) };
-        let person = self.people.get_or_create(&first.who).await?;
+        // As the store has the person now: another call, or another replica, may just have erased them, or taken their word
+        // against behaviour. A lesson of one who was erased is not one of whoever comes under the same id.
+        let Some(person) = self.people.fresh(&first.who).await? else { return Ok(()) };
+        let lessons = lessons.iter().filter(|lesson| lesson.life == person.life());
         let mut taught: BTreeMap<&str, (Vec<SampleRow>, Vec<Band>)> = BTreeMap::new();
-        for lesson in lessons {
+        for lesson in lessons.clone().filter(|_| !person.known.opted_out()) {
             for (name, text) in &lesson.typed {
                 let (samples, bands) = taught.entry(name).or_default();
                 samples.push(self.seal(&person, name, lesson.decision, lesson.at, text)?);
                 bands.extend(lesson.band);
             }
         }
+        let names: Vec<&str> = taught.keys().copied().collect();
         for (name, (samples, bands)) in taught {
             self.store.add_samples(&person.who, name, samples).await.map_err(durable)?;
             self.train(&person, name, Taught::ProvenLogins(&bands)).await?;
         }
+        self.unlearn_if_unwanted(&person, &names).await?;
         for lesson in lessons {
             self.people.see(&lesson.who, lesson.marks, lesson.at).await?;
         }
         Ok(())
+    }
+
+    /// Takes back what was learned while the person was erased or opted out: whoever comes last sees the other.
+    async fn unlearn_if_unwanted(&self, person: &Person, names: &[&str]) -> Result<(), EngineError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let now = self.people.fresh(&person.who).await?;
+        let wanted = now.is_some_and(|now| now.life() == person.life() && !now.known.opted_out());
+        for name in names.iter().filter(|_| !wanted) {
+            self.store.clear_samples(&person.who, name).await.map_err(durable)?;
+            self.store.remove_document(&person.who, name).await.map_err(durable)?;
+            self.profiles.forget(&person.who, name);
+        }
+        Ok(())
+    }
+
+    /// Forgets one profile of a person, or all, with their samples. How many were forgotten.
+    pub(crate) async fn forget(&self, person: &Person, name: Option<&str>) -> Result<u32, EngineError> {
+        let mut forgotten = 0;
+        for (there, _) in self.store.document_names(&person.who).await.map_err(durable)? {
+            let chosen = name.is_none_or(|name| name == there);
+            if chosen && profiles::key_of(&there).is_some() {
+                self.store.clear_samples(&person.who, &there).await.map_err(durable)?;
+                self.store.remove_document(&person.who, &there).await.map_err(durable)?;
+                self.profiles.forget(&person.who, &there);
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
     }
 
     /// Adds samples that are no login's, such as imported ones, and trains.
@@ -234,9 +273,11 @@ impl Trainer {
             }
             let texts: Result<Vec<_>, _> = rows.iter().map(|row| open_sample(person, name, row)).collect();
             let model = self.fit(texts?).await?;
-            let friction = match self.profiles.get(person, name).await? {
-                Lookup::Found(before) => before.next_friction(&model, taught, self.budget),
-                Lookup::Absent => friction::State::default(),
+            let friction = match self.profiles.get(person, name).await {
+                Ok(Lookup::Found(before)) => before.next_friction(&model, taught, self.budget),
+                // A damaged profile is mended by the one that is trained now; its limits are lost.
+                Ok(Lookup::Absent) | Err(EngineError::Internal(_)) => friction::State::default(),
+                Err(error) => return Err(error),
             };
             let version = current.map_or(0, |document| document.version);
             match self.write(person, name, version, model, friction).await {
@@ -291,7 +332,8 @@ fn sample_bound<'a>(person: &'a Person, name: &'a str) -> Bound<'a> {
     Bound { who: &person.who, kind: "sample", name, version: 0 }
 }
 
-fn open_sample(person: &Person, name: &str, row: &SampleRow) -> Result<FixedText, EngineError> {
+/// A sample in the clear.
+pub(crate) fn open_sample(person: &Person, name: &str, row: &SampleRow) -> Result<FixedText, EngineError> {
     let json = person.data_key.open(&sample_bound(person, name), &row.sealed);
     let json = json.map_err(|e| EngineError::Internal(e.to_string()))?;
     serde_json::from_slice(&json).map_err(|e| EngineError::Internal(e.to_string()))

@@ -5,8 +5,11 @@ mod answer;
 mod assertions;
 mod assess;
 mod ceremonies;
+mod consent;
 mod error;
+mod export;
 mod health;
+mod keys;
 mod known;
 mod learn;
 mod log;
@@ -28,15 +31,17 @@ mod types;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use keyward_domain::{Clock, Entropy, SessionId, TenantId};
+use keyward_domain::{Clock, Entropy, SessionId, SubjectKey, TenantId};
 use keyward_passkeys::Passkeys;
 use keyward_policy::PolicySet;
-use keyward_seal::{KeyRing, MacKey};
-use keyward_store::{DurableStore, HotStore};
+use keyward_seal::MacKey;
+use keyward_store::{DurableStore, HotStore, KeyProvider};
 use tokio::sync::Semaphore;
 
 pub use error::EngineError;
+pub use export::Export;
 pub use health::StoresUp;
+pub use keys::{KeyUsage, Rewrapping, key_usage};
 pub use observer::{Observer, Stage, Unobserved};
 pub use settings::{AuditFailure, EngineSettings};
 pub use token::{TokenSigner, acr};
@@ -52,8 +57,8 @@ pub struct Parts {
     pub passkeys: Passkeys,
     /// The policy that decides.
     pub policy: PolicySet,
-    /// The deployment's keys.
-    pub keys: KeyRing,
+    /// Wraps data keys.
+    pub keys: Arc<dyn KeyProvider>,
     /// Signs decision tokens.
     pub signer: TokenSigner,
     /// The time.
@@ -72,10 +77,8 @@ pub struct Engine {
     hot: Arc<dyn HotStore>,
     passkeys: Arc<Passkeys>,
     policy: ArcSwap<PolicySet>,
-    keys: Arc<KeyRing>,
+    keys: Arc<dyn KeyProvider>,
     nonces: MacKey,
-    handles: MacKey,
-    marker: known::Marker,
     signer: TokenSigner,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -91,18 +94,22 @@ pub struct Engine {
 
 impl Engine {
     /// Puts an engine together and starts its two tasks: the audit log's and the learner's. Must be called within a
-    /// Tokio runtime.
-    pub fn start(parts: Parts) -> Arc<Self> {
-        let keys = Arc::new(parts.keys);
+    /// Tokio runtime. The deployment's own data key is made by the first engine that starts on a store.
+    ///
+    /// # Errors
+    /// [`EngineError::KeyUnavailable`] when the deployment's own data key cannot be unwrapped: then nobody's could.
+    /// [`EngineError::StoreUnavailable`].
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, EngineError> {
         let people = Arc::new(people::People::new(
             parts.durable.clone(),
-            keys.clone(),
+            parts.keys.clone(),
             parts.entropy.clone(),
             parts.clock.clone(),
             &parts.settings,
         ));
         let profiles = Arc::new(profiles::Profiles::new(parts.durable.clone(), &parts.settings));
-        let log = log::Log::start(parts.durable.clone(), &keys, parts.entropy.clone());
+        let own = people.own_secret(&SubjectKey::of_deployment()).await?;
+        let log = log::Log::start(parts.durable.clone(), own.sealing_key("audit"), parts.entropy.clone());
         let trainer = learn::Trainer {
             store: parts.durable.clone(),
             people: people.clone(),
@@ -112,17 +119,15 @@ impl Engine {
             observer: parts.observer.clone(),
             budget: parts.settings.friction,
         };
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             learner: learn::Learner::start(trainer, parts.settings.learning_queue),
             verifications: Semaphore::new(parts.settings.verify_concurrency.max(1)),
             durable: parts.durable,
             hot: parts.hot,
             passkeys: Arc::new(parts.passkeys),
             policy: ArcSwap::from_pointee(parts.policy),
-            nonces: keys.mac_key(nonce::PURPOSE),
-            handles: keys.mac_key("user-handle"),
-            marker: known::Marker::new(&keys),
-            keys,
+            nonces: own.mac_key(nonce::PURPOSE),
+            keys: parts.keys,
             signer: parts.signer,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -132,7 +137,7 @@ impl Engine {
             people,
             profiles,
             log,
-        })
+        }))
     }
 
     /// A nonce for telemetry, good for one assessment in one session. Costs no store access.

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use keyward_audit::{Leaf, Record, SALT_BYTES};
-use keyward_domain::{DecisionId, Entropy};
-use keyward_seal::{Bound, DataKey, KeyRing};
+use keyward_audit::{Hash, Leaf, Record, SALT_BYTES, leaf_hash};
+use keyward_domain::{DecisionId, Entropy, SubjectKey};
+use keyward_seal::{Bound, DataKey};
 use keyward_store::{AuditRow, DurableStore, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,14 +30,22 @@ pub(crate) struct Log {
 }
 
 /// A record on its way; it is durable when [`Accepted::index`] says so.
-pub(crate) struct Accepted(oneshot::Receiver<Reply>);
+pub(crate) struct Accepted {
+    /// The RFC 6962 leaf hash of the record.
+    pub leaf_hash: Hash,
+    reply: oneshot::Receiver<Reply>,
+}
 
 impl Log {
     /// Starts the task that owns the log.
-    pub(crate) fn start(store: Arc<dyn DurableStore>, keys: &KeyRing, entropy: Arc<dyn Entropy>) -> Self {
+    pub(crate) fn start(
+        store: Arc<dyn DurableStore>,
+        deployment: DataKey,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let (queue, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(run(store, receiver));
-        Self { entropy, deployment: keys.deployment_key("audit"), queue }
+        Self { entropy, deployment, queue }
     }
 
     /// Seals a record (under the person's key if there is one, else under the deployment's) and sends it on its way.
@@ -50,7 +58,9 @@ impl Log {
         let mut salt = [0; SALT_BYTES];
         self.entropy.fill(&mut salt);
         let leaf = Leaf::commit(record, salt).map_err(|e| EngineError::Internal(e.to_string()))?;
-        let bound = Bound { who: &record.who, kind: "audit", name: "", version: 0 };
+        // What no person's key sealed is bound to the tenant: whoever reads it does not know yet whom it is about.
+        let whole = SubjectKey::of_tenant(&record.who.tenant);
+        let bound = bound(if key.is_some() { &record.who } else { &whole });
         let sealed = key.unwrap_or(&self.deployment).seal(&bound, &leaf.opening, &*self.entropy);
         let row = AuditRow {
             commitment: leaf.commitment,
@@ -62,8 +72,16 @@ impl Log {
             sealed,
         };
         let (reply, accepted) = oneshot::channel();
+        let leaf_hash = leaf_hash(&row.commitment);
         self.queue.send((row, reply)).await.map_err(|_| stopped())?;
-        Ok(Accepted(accepted))
+        Ok(Accepted { leaf_hash, reply: accepted })
+    }
+
+    /// The record in a row that the deployment's key sealed, checked against its leaf.
+    pub(crate) fn open(&self, row: &AuditRow) -> Option<Record> {
+        let whole = SubjectKey::of_tenant(&row.tenant);
+        let opening = self.deployment.open(&bound(&whole), &row.sealed).ok()?;
+        Leaf::open(&row.commitment, &opening).ok()
     }
 
     /// Sends a record and waits until it is durable.
@@ -75,7 +93,7 @@ impl Log {
 impl Accepted {
     /// Waits until the record is durable; its index in the log.
     pub(crate) async fn index(self) -> Result<u64, EngineError> {
-        match self.0.await {
+        match self.reply.await {
             Ok(Ok(index)) => Ok(index),
             Ok(Err(error)) => {
                 tracing::error!(%error, "audit log did not accept a record");
@@ -84,6 +102,10 @@ impl Accepted {
             Err(_) => Err(stopped()),
         }
     }
+}
+
+fn bound(who: &SubjectKey) -> Bound<'_> {
+    Bound { who, kind: "audit", name: "", version: 0 }
 }
 
 fn stopped() -> EngineError {

@@ -76,7 +76,11 @@ impl Engine {
         let typing = behaviour_band(&signals, limits);
         if typings.is_empty() {
             signals.push(Signal::unscored(SignalKind::KeystrokeFixed, SignalStatus::Absent));
-            reasons.push(ReasonCode::TypingAbsent.into());
+            let why = if case.withheld { ReasonCode::BehaviourOptedOut } else { ReasonCode::TypingAbsent };
+            reasons.push(why.into());
+            if nonce == NonceState::Reused {
+                reasons.push(ReasonCode::NonceReused.into());
+            }
         } else {
             signals.push(integrity::signal(replayed, machine.is_some(), scoring_nonce(nonce)));
             integrity_reasons(replayed, machine.map(MachineLike::name), nonce, &mut reasons);

@@ -23,7 +23,7 @@ impl Engine {
     /// [`EngineError::HardwareUnavailable`], [`EngineError::StoreUnavailable`].
     pub async fn begin_registration(&self, new: NewPasskey) -> Result<BegunCeremony, EngineError> {
         let exclude = self.credentials_for(&new.who, false).await?;
-        let handle = self.user_handle(&new.who);
+        let handle = self.people.get_or_create(&new.who).await?.marker.user_handle();
         let user = UserIdentity { handle, name: new.user_name, display_name: new.display_name };
         let begun = self.passkeys.begin_registration(&user, &exclude, new.hardware_bound).map_err(
             |error| match error {
@@ -135,9 +135,11 @@ impl Engine {
         rows.iter().map(info).collect()
     }
 
-    /// What tells the person's passkey managers that these passkeys, and no others, are good: JSON for the browser.
-    pub fn accepted_passkeys(&self, who: &SubjectKey, passkeys: &[PasskeyInfo]) -> String {
-        self.passkeys.accepted_credentials(self.user_handle(who), passkeys.iter().map(|passkey| &passkey.id))
+    /// What tells the person's passkey managers that these passkeys, and no others, are good: JSON for the browser. `None`
+    /// for a person that was never met, or whose user handle cannot be told: that is derived from the data key.
+    pub async fn accepted_passkeys(&self, who: &SubjectKey, passkeys: &[PasskeyInfo]) -> Option<String> {
+        let handle = self.people.get(who).await.ok()??.marker.user_handle();
+        Some(self.passkeys.accepted_credentials(handle, passkeys.iter().map(|passkey| &passkey.id)))
     }
 
     /// Gives a passkey another name.
@@ -236,13 +238,6 @@ impl Engine {
         let event = Event::Passkey { change, credential: URL_SAFE_NO_PAD.encode(&row.id.0) };
         let record = Record { who: row.who.clone(), at: self.clock.now(), event };
         self.log.append(&record, Some(&person.data_key)).await.map(drop)
-    }
-
-    /// The WebAuthn user handle: opaque to others, the same for all passkeys of a person (WebAuthn Level 3 §14.6.1).
-    fn user_handle(&self, who: &SubjectKey) -> [u8; 16] {
-        let parts = [who.tenant.as_str().as_bytes(), who.subject.as_str().as_bytes()];
-        let mac = self.handles.mac(&parts);
-        std::array::from_fn(|i| mac[i])
     }
 }
 

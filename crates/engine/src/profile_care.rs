@@ -37,16 +37,7 @@ impl Engine {
     ) -> Result<u32, EngineError> {
         let Some(person) = self.people.get(who).await? else { return Ok(0) };
         let wanted = key.map(name_of);
-        let mut forgotten = 0;
-        for (name, _) in self.durable.document_names(who).await.map_err(durable)? {
-            let chosen = wanted.as_ref().is_none_or(|wanted| *wanted == name);
-            if chosen && profiles::key_of(&name).is_some() {
-                self.durable.clear_samples(who, &name).await.map_err(durable)?;
-                self.durable.remove_document(who, &name).await.map_err(durable)?;
-                self.profiles.forget(who, &name);
-                forgotten += 1;
-            }
-        }
+        let forgotten = self.learner.trainer().forget(&person, wanted.as_deref()).await?;
         self.lately.forget(who);
         self.record_profile(&person, ProfileChange::Reset, wanted.unwrap_or_default()).await?;
         Ok(forgotten)
@@ -101,6 +92,9 @@ impl Engine {
             return Err(nothing);
         }
         let person = self.people.get_or_create(who).await?;
+        if person.known.opted_out() {
+            return Err(EngineError::OptedOut);
+        }
         let name = name_of(&key);
         let samples = texts.into_iter().map(|text| (self.fresh_id(), text)).collect();
         self.learner.trainer().import(&person, &name, samples).await?;
@@ -123,12 +117,19 @@ impl Engine {
             self.profiles.forget(who, &name);
         }
         // Sealed under the deployment's key: the person's is gone.
-        let record = Record { who: who.clone(), at: self.clock.now(), event: Event::Erased };
-        let audit_index = self.log.append(&record, None).await?;
-        Ok(Erased { removed, audit_index })
+        let event = Event::Erased {
+            passkeys: removed.credentials,
+            documents: removed.documents,
+            samples: removed.samples,
+            records: removed.audit_records,
+        };
+        let record = Record { who: who.clone(), at: self.clock.now(), event };
+        let accepted = self.log.send(&record, None, None).await?;
+        let leaf_hash = accepted.leaf_hash;
+        Ok(Erased { removed, audit_index: accepted.index().await?, leaf_hash })
     }
 
-    async fn person(&self, who: &SubjectKey) -> Result<std::sync::Arc<Person>, EngineError> {
+    pub(crate) async fn person(&self, who: &SubjectKey) -> Result<std::sync::Arc<Person>, EngineError> {
         self.people.get(who).await?.ok_or(EngineError::NotFound { kind: "subject" })
     }
 

@@ -68,6 +68,17 @@ impl Engine {
         Ok(retracted)
     }
 
+    /// A record that no person's key sealed, such as that of an erasure, opened and checked against its leaf.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when there is none at the index, or a person's key sealed it.
+    pub async fn deployment_record(&self, index: u64) -> Result<Record, EngineError> {
+        let unknown = EngineError::NotFound { kind: "record" };
+        let row = self.durable.read(index, 1).await.map_err(durable)?.pop();
+        let (_, row) = row.filter(|(found, _)| *found == index).ok_or_else(|| unknown.clone())?;
+        self.log.open(&row).ok_or(unknown)
+    }
+
     /// The record of a decision, opened and checked against its leaf.
     ///
     /// # Errors

@@ -46,7 +46,8 @@ impl Engine {
         assessment.break_glass = answer.break_glass.or(assessment.break_glass);
         let telemetry = telemetry_hash(&assessment.telemetry);
         let fingerprint = fingerprint(&assessment, &telemetry)?;
-        self.run(Case { assessment, telemetry, fingerprint, shown, nonce: Some(nonce), deadline }).await
+        let nonce = Some(nonce);
+        self.run(Case { assessment, telemetry, fingerprint, shown, nonce, deadline, withheld: false }).await
     }
 
     async fn earlier_reply(&self, answer: &StepUpAnswer) -> Result<Option<Decision>, EngineError> {

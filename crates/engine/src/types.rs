@@ -146,11 +146,33 @@ pub struct ProfileStatus {
     pub kept_versions: Vec<u64>,
 }
 
+/// A person's word on whether behaviour may be looked at. Without one it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BehaviourConsent {
+    /// Whether it may not.
+    pub opted_out: bool,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// What became of a person's word on behaviour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentSet {
+    /// The word that holds now.
+    pub consent: BehaviourConsent,
+    /// Profiles that were erased with it.
+    pub erased_profiles: u32,
+    /// Index of its audit record.
+    pub audit_index: u64,
+}
+
 /// The receipt of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erased {
     /// What there was.
     pub removed: Removed,
+    /// The RFC 6962 leaf hash of its audit record: what an inclusion proof is about.
+    pub leaf_hash: [u8; 32],
     /// Index of its audit record.
     pub audit_index: u64,
 }

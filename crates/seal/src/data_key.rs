@@ -14,23 +14,18 @@ const HEADER_BYTES: usize = 1 + 4 + NONCE_LEN;
 const TAG_BYTES: usize = 16;
 const FORMAT: u8 = 1;
 
-/// A key that seals and opens, with the key schedules computed. Made by a [`KeyRing`](crate::KeyRing); to be
-/// shared behind an `Arc`, dropped with the last user.
-///
-/// INVARIANT: never empty; the first key seals, every key opens.
+/// A key that seals and opens, with the key schedule computed; to be shared behind an `Arc`, dropped with the last user.
+/// Made by a [`DataSecret`](crate::DataSecret), or by a [`KeyRing`](crate::KeyRing) to wrap those.
 pub struct DataKey {
-    keys: Vec<(u32, LessSafeKey)>,
+    id: u32,
+    key: LessSafeKey,
 }
 
 impl DataKey {
-    /// From keys with their ids, the sealing one first.
-    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = (u32, &'a [u8; KEY_BYTES])>) -> Self {
-        let schedule = |bytes: &[u8; KEY_BYTES]| {
-            LessSafeKey::new(
-                UnboundKey::new(&AES_256_GCM, bytes).expect("AES-256 takes every key of 32 bytes"),
-            )
-        };
-        Self { keys: keys.into_iter().map(|(id, bytes)| (id, schedule(bytes))).collect() }
+    /// From a key with its id.
+    pub(crate) fn new(id: u32, bytes: &[u8; KEY_BYTES]) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, bytes).expect("AES-256 takes every key of 32 bytes");
+        Self { id, key: LessSafeKey::new(key) }
     }
 
     /// Seals a plaintext. 33 bytes are added: format version (1), key id (4, big-endian), nonce (12), tag
@@ -41,17 +36,17 @@ impl DataKey {
     /// nonces).
     #[expect(clippy::missing_panics_doc, reason = "AES-GCM takes every plaintext that fits into memory")]
     pub fn seal(&self, bound: &Bound<'_>, plaintext: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
-        let (id, key) = &self.keys[0];
         let mut nonce = [0; NONCE_LEN];
         entropy.fill(&mut nonce);
         let mut sealed = Vec::with_capacity(HEADER_BYTES + plaintext.len() + TAG_BYTES);
         sealed.push(FORMAT);
-        sealed.extend_from_slice(&id.to_be_bytes());
+        sealed.extend_from_slice(&self.id.to_be_bytes());
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
         let (header, body) = sealed.split_at_mut(HEADER_BYTES);
         let aad = Aad::from(bound.additional_data(header));
-        let tag = key
+        let tag = self
+            .key
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body)
             .expect("AES-GCM fails only beyond 64 GiB, which no Vec of ours reaches");
         sealed.extend_from_slice(tag.as_ref());
@@ -67,34 +62,34 @@ impl DataKey {
         if header[0] != FORMAT || body.len() < TAG_BYTES {
             return Err(SealError::Format);
         }
-        let key = self.key(header)?;
+        let id = key_id(header).ok_or(SealError::Format)?;
+        if id != self.id {
+            return Err(SealError::UnknownKey { id });
+        }
         let nonce = Nonce::try_assume_unique_for_key(&header[5..]).map_err(|_| SealError::Format)?;
         let (ciphertext, tag) = body.split_at(body.len() - TAG_BYTES);
         let mut opened = vec![0; ciphertext.len()];
-        key.open_separate_gather(
-            nonce,
-            Aad::from(bound.additional_data(header)),
-            ciphertext,
-            tag,
-            &mut opened,
-        )
-        .map_err(|_| SealError::Refused)?;
+        self.key
+            .open_separate_gather(
+                nonce,
+                Aad::from(bound.additional_data(header)),
+                ciphertext,
+                tag,
+                &mut opened,
+            )
+            .map_err(|_| SealError::Refused)?;
         Ok(opened)
     }
+}
 
-    fn key(&self, header: &[u8]) -> Result<&LessSafeKey, SealError> {
-        let id = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-        self.keys
-            .iter()
-            .find(|(known, _)| *known == id)
-            .map(|(_, key)| key)
-            .ok_or(SealError::UnknownKey { id })
-    }
+/// The id of the key that sealed something, if it has the form of what is sealed.
+pub(crate) fn key_id(sealed: &[u8]) -> Option<u32> {
+    let id = sealed.get(1..5).filter(|_| sealed[0] == FORMAT)?;
+    Some(u32::from_be_bytes(id.try_into().ok()?))
 }
 
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<u32> = self.keys.iter().map(|(id, _)| *id).collect();
-        f.debug_struct("DataKey").field("ids", &ids).finish_non_exhaustive()
+        f.debug_struct("DataKey").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -13,3 +13,4 @@ pub use data_key::DataKey;
 pub use error::SealError;
 pub use mac_key::MacKey;
 pub use ring::KeyRing;
+pub use root::DataSecret;

@@ -10,35 +10,28 @@ use crate::bound::encode;
 /// The shortest part of a MAC that is taken for one, in bytes (RFC 2104 §5: half the hash).
 const SHORTEST: usize = 16;
 
-/// Authenticates for one purpose, with HMAC-SHA-256. Made by a [`KeyRing`](crate::KeyRing), once: deriving it costs
+/// Authenticates for one purpose, with HMAC-SHA-256. Made by a [`DataSecret`](crate::DataSecret), once: deriving it costs
 /// more than using it.
-///
-/// INVARIANT: never empty; the first key gives, every key verifies.
-pub struct MacKey {
-    keys: Vec<hmac::Key>,
-}
+pub struct MacKey(hmac::Key);
 
 impl MacKey {
-    pub(crate) fn new(keys: impl IntoIterator<Item = hmac::Key>) -> Self {
-        Self { keys: keys.into_iter().collect() }
+    pub(crate) const fn new(key: hmac::Key) -> Self {
+        Self(key)
     }
 
     /// The MAC over the parts, in order, with their lengths.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = [0; 32];
-        mac.copy_from_slice(hmac::sign(&self.keys[0], &encode(parts)).as_ref());
+        mac.copy_from_slice(hmac::sign(&self.0, &encode(parts)).as_ref());
         mac
     }
 
-    /// Whether some key of the ring gave this [`MacKey::mac`], or its first 16 bytes or more. The comparison takes
-    /// the same time wherever they differ.
+    /// Whether the key gave this [`MacKey::mac`], or its first 16 bytes or more. The comparison takes the same time
+    /// wherever they differ.
     pub fn verify(&self, parts: &[&[u8]], mac: &[u8]) -> bool {
-        let encoded = encode(parts);
-        let gave = |key: &hmac::Key| {
-            let given = hmac::sign(key, &encoded);
-            given.as_ref().get(..mac.len()).is_some_and(|given| verify_slices_are_equal(given, mac).is_ok())
-        };
-        mac.len() >= SHORTEST && self.keys.iter().any(gave)
+        let given = self.mac(parts);
+        let compared = given.get(..mac.len()).filter(|given| given.len() >= SHORTEST);
+        compared.is_some_and(|given| verify_slices_are_equal(given, mac).is_ok())
     }
 }
 

@@ -8,18 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 use keyward_domain::{Entropy, SubjectKey};
 use zeroize::Zeroizing;
 
-use crate::data_key::KEY_BYTES;
-use crate::root::{Root, Secret};
-use crate::{Bound, DataKey, MacKey, SealError};
+use crate::data_key::{KEY_BYTES, key_id};
+use crate::root::{Root, Secret, fresh};
+use crate::{Bound, DataSecret, SealError};
 
-/// Key id of a subject's data key within what it seals: there is one alone.
-const SUBJECT_KEY_ID: u32 = 0;
 /// The binding of a wrapped data key, beside its subject.
 const WRAPPED: (&str, &str) = ("data-key", "");
 
-/// The deployment's root keys: the first, current one seals, every one opens.
+/// The deployment's root keys: the first, current one wraps, every one unwraps. Each tenant's data keys are wrapped by a
+/// key of the tenant's own, derived from the root key.
 ///
 /// INVARIANT: never empty, no id twice.
+#[derive(Clone)]
 pub struct KeyRing {
     roots: Vec<Root>,
 }
@@ -75,17 +75,43 @@ impl KeyRing {
         text
     }
 
-    /// The ring with a fresh current key before the ones it has. Old data opens still; new data is sealed
-    /// anew.
+    /// The ring with another current key: the prepared one if there is one, else a fresh one. Every key that was there
+    /// opens still.
     #[must_use]
     pub fn rotated(&self, entropy: &dyn Entropy) -> Self {
-        let newest = self.roots.iter().map(|root| root.id).max().unwrap_or(0);
-        // Ids are handed out one by one; where they run out, the lowest free one does as well.
-        let free = |id: &u32| self.roots.iter().all(|root| root.id != *id);
-        let id = newest.checked_add(1).or_else(|| (1..u32::MAX).find(free)).unwrap_or(0);
-        let mut roots = vec![Root { id, secret: fresh(entropy) }];
-        roots.extend(self.roots.iter().cloned());
+        let mut roots = self.prepared(entropy).roots;
+        roots.swap(0, 1);
         Self { roots }
+    }
+
+    /// The ring with a prepared key in the second place: one that opens and does not wrap yet, so that every replica can
+    /// have it before the first one wraps under it. A ring that has one stays as it is.
+    #[must_use]
+    pub fn prepared(&self, entropy: &dyn Entropy) -> Self {
+        let mut roots = self.roots.clone();
+        if self.prepared_id().is_none() {
+            roots.insert(1, Root { id: self.free_id(), secret: fresh(entropy) });
+        }
+        Self { roots }
+    }
+
+    /// The id of the prepared key: one in the second place that is newer than the current one.
+    pub fn prepared_id(&self) -> Option<u32> {
+        self.roots.get(1).map(|root| root.id).filter(|id| *id > self.roots[0].id)
+    }
+
+    /// The ring without a key that is not the current one; `None` if it is, or is not there.
+    pub fn without(&self, id: u32) -> Option<Self> {
+        let at = self.roots.iter().position(|root| root.id == id).filter(|at| *at > 0)?;
+        let mut roots = self.roots.clone();
+        roots.remove(at);
+        Some(Self { roots })
+    }
+
+    /// The ring of one key alone; `None` if it is not there.
+    pub fn only(&self, id: u32) -> Option<Self> {
+        let root = self.roots.iter().find(|root| root.id == id)?.clone();
+        Some(Self { roots: vec![root] })
     }
 
     /// The ids of the keys, the current one first.
@@ -93,71 +119,43 @@ impl KeyRing {
         self.roots.iter().map(|root| root.id).collect()
     }
 
-    /// A fresh data key for a subject, and its wrapped form (65 bytes) to be stored. Without the wrapped form
+    /// Wraps a data key for its subject under the current key, in 65 bytes to be stored. Without the wrapped form
     /// nothing that the key sealed can be opened again: to destroy it is to erase the subject.
-    pub fn new_data_key(&self, who: &SubjectKey, entropy: &dyn Entropy) -> (DataKey, Vec<u8>) {
-        let secret = fresh(entropy);
-        (subject_key(&secret), self.wrap(who, secret.as_slice(), entropy))
+    pub fn wrap(&self, who: &SubjectKey, secret: &DataSecret, entropy: &dyn Entropy) -> Vec<u8> {
+        let key = self.roots[0].wrapping_key(who.tenant.as_str());
+        key.seal(&wrapping(who), secret.expose(), entropy)
     }
 
     /// The data key that a subject's wrapped form holds.
     ///
     /// # Errors
-    /// As [`DataKey::open`]; [`SealError::Refused`] also for another subject's wrapped key.
-    pub fn unwrap(&self, who: &SubjectKey, wrapped: &[u8]) -> Result<DataKey, SealError> {
-        Ok(subject_key(&self.unwrap_secret(who, wrapped)?))
-    }
-
-    /// The same data key wrapped by the current root key, or `None` if it is already.
-    ///
-    /// # Errors
-    /// As [`KeyRing::unwrap`].
-    pub fn rewrap(
-        &self,
-        who: &SubjectKey,
-        wrapped: &[u8],
-        entropy: &dyn Entropy,
-    ) -> Result<Option<Vec<u8>>, SealError> {
-        let secret = self.unwrap_secret(who, wrapped)?;
-        let current = wrapped.get(1..5) == Some(&self.roots[0].id.to_be_bytes()[..]);
-        Ok((!current).then(|| self.wrap(who, secret.as_slice(), entropy)))
-    }
-
-    /// A key for one purpose of the whole deployment, derived from every root key. At most 2^32 messages may
-    /// be sealed under it for each root key: for what grows with traffic, take [`KeyRing::subject_key`].
-    pub fn deployment_key(&self, purpose: &'static str) -> DataKey {
-        self.derived(&[b"deployment", purpose.as_bytes()])
-    }
-
-    /// A key for one purpose and one subject, derived and therefore not erasable: for what is short-lived,
-    /// such as hot state. The bound of 2^32 messages counts per subject.
-    pub fn subject_key(&self, purpose: &'static str, who: &SubjectKey) -> DataKey {
-        let (tenant, subject) = (who.tenant.as_str().as_bytes(), who.subject.as_str().as_bytes());
-        self.derived(&[b"subject", purpose.as_bytes(), tenant, subject])
-    }
-
-    /// A key that authenticates for one purpose: page tokens, nonces and the like.
-    pub fn mac_key(&self, purpose: &'static str) -> MacKey {
-        MacKey::new(self.roots.iter().map(|root| root.mac_key(purpose)))
-    }
-
-    fn derived(&self, what: &[&[u8]]) -> DataKey {
-        let keys: Vec<(u32, Secret)> = self.roots.iter().map(|root| (root.id, root.derive(what))).collect();
-        DataKey::new(keys.iter().map(|(id, secret)| (*id, &**secret)))
-    }
-
-    fn wrap(&self, who: &SubjectKey, secret: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
-        self.derived(&[b"wrap"]).seal(&wrapping(who), secret, entropy)
-    }
-
-    fn unwrap_secret(&self, who: &SubjectKey, wrapped: &[u8]) -> Result<Secret, SealError> {
-        let opened = Zeroizing::new(self.derived(&[b"wrap"]).open(&wrapping(who), wrapped)?);
+    /// As [`DataKey::open`](crate::DataKey::open); [`SealError::Refused`] also for another subject's wrapped key.
+    pub fn unwrap(&self, who: &SubjectKey, wrapped: &[u8]) -> Result<DataSecret, SealError> {
+        let id = Self::id_of(wrapped)?;
+        let root = self.roots.iter().find(|root| root.id == id).ok_or(SealError::UnknownKey { id })?;
+        let key = root.wrapping_key(who.tenant.as_str());
+        let opened = Zeroizing::new(key.open(&wrapping(who), wrapped)?);
         let mut secret = Zeroizing::new([0; KEY_BYTES]);
         if opened.len() != KEY_BYTES {
             return Err(SealError::Format);
         }
         secret.copy_from_slice(&opened);
-        Ok(secret)
+        Ok(DataSecret::from_bytes(secret))
+    }
+
+    /// The id of the key that a wrapped form needs. It is read, not checked: who can change the form can change the id.
+    ///
+    /// # Errors
+    /// [`SealError::Format`].
+    pub fn id_of(wrapped: &[u8]) -> Result<u32, SealError> {
+        key_id(wrapped).ok_or(SealError::Format)
+    }
+
+    /// Ids are handed out one by one; where they run out, the lowest free one does as well.
+    fn free_id(&self) -> u32 {
+        let newest = self.roots.iter().map(|root| root.id).max().unwrap_or(0);
+        let free = |id: &u32| self.roots.iter().all(|root| root.id != *id);
+        newest.checked_add(1).or_else(|| (1..u32::MAX).find(free)).unwrap_or(0)
     }
 }
 
@@ -169,16 +167,6 @@ impl fmt::Debug for KeyRing {
 
 fn wrapping(who: &SubjectKey) -> Bound<'_> {
     Bound { who, kind: WRAPPED.0, name: WRAPPED.1, version: 0 }
-}
-
-fn subject_key(secret: &Secret) -> DataKey {
-    DataKey::new([(SUBJECT_KEY_ID, &**secret)])
-}
-
-fn fresh(entropy: &dyn Entropy) -> Secret {
-    let mut secret = Zeroizing::new([0; KEY_BYTES]);
-    entropy.fill(secret.as_mut_slice());
-    secret
 }
 
 fn key_line(text: &str) -> Option<(u32, Secret)> {

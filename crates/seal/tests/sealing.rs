@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use keyward_domain::{Entropy, SubjectId, SubjectKey, TenantId};
-use keyward_seal::{Bound, DataKey, KeyRing, SealError};
+use keyward_seal::{Bound, DataKey, DataSecret, KeyRing, SealError};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,8 +31,7 @@ fn who(tenant: &str, subject: &str) -> SubjectKey {
 }
 
 fn key(seed: u64) -> DataKey {
-    let entropy = Seeded::new(seed);
-    KeyRing::generate(&entropy).new_data_key(&who("t", "s"), &entropy).0
+    DataSecret::generate(&Seeded::new(seed)).sealing_key("data")
 }
 
 proptest! {
@@ -115,62 +114,71 @@ fn equal_plaintexts_give_different_ciphertexts() {
 fn a_wrapped_key_opens_for_its_subject_alone() {
     let entropy = Seeded::new(3);
     let ring = KeyRing::generate(&entropy);
-    let (mary, joan) = (who("t", "mary"), who("t", "joan"));
-    let bound = Bound { who: &mary, kind: "k", name: "n", version: 1 };
-    let (key, wrapped) = ring.new_data_key(&mary, &entropy);
-    let sealed = key.seal(&bound, b"x", &entropy);
-    assert_eq!(ring.unwrap(&mary, &wrapped).unwrap().open(&bound, &sealed), Ok(b"x".to_vec()));
-    assert_eq!(ring.unwrap(&joan, &wrapped).err(), Some(SealError::Refused));
+    let mary = who("t", "mary");
+    let secret = DataSecret::generate(&entropy);
+    let wrapped = ring.wrap(&mary, &secret, &entropy);
+    assert_eq!(ring.unwrap(&mary, &wrapped).unwrap().expose(), secret.expose());
+    for other in [who("t", "joan"), who("u", "mary"), who("tm", "ary")] {
+        assert_eq!(ring.unwrap(&other, &wrapped).err(), Some(SealError::Refused));
+    }
     assert_eq!(KeyRing::generate(&Seeded::new(4)).unwrap(&mary, &wrapped).err(), Some(SealError::Refused));
 }
 
 #[test]
-fn rotation_opens_the_old_and_seals_with_the_new() {
+fn rotation_unwraps_the_old_and_wraps_with_the_new() {
     let entropy = Seeded::new(5);
     let old = KeyRing::generate(&entropy);
     let new = old.rotated(&entropy);
     assert_eq!(new.ids(), [2, 1]);
     let mary = who("t", "mary");
-    let bound = Bound { who: &mary, kind: "session", name: "s", version: 1 };
-
-    let sealed = old.subject_key("hot", &mary).seal(&bound, b"x", &entropy);
-    assert_eq!(new.subject_key("hot", &mary).open(&bound, &sealed), Ok(b"x".to_vec()));
-    let sealed = new.subject_key("hot", &mary).seal(&bound, b"x", &entropy);
-    assert_eq!(old.subject_key("hot", &mary).open(&bound, &sealed), Err(SealError::UnknownKey { id: 2 }));
-
-    let (key, wrapped) = old.new_data_key(&mary, &entropy);
-    let sealed = key.seal(&bound, b"kept", &entropy);
-    let rewrapped = new.rewrap(&mary, &wrapped, &entropy).unwrap().expect("it was wrapped by the old key");
-    assert_eq!(new.rewrap(&mary, &rewrapped, &entropy), Ok(None));
+    let secret = DataSecret::generate(&entropy);
+    let (wrapped, rewrapped) = (old.wrap(&mary, &secret, &entropy), new.wrap(&mary, &secret, &entropy));
+    assert_eq!((KeyRing::id_of(&wrapped), KeyRing::id_of(&rewrapped)), (Ok(1), Ok(2)));
+    assert_eq!(new.unwrap(&mary, &wrapped).unwrap().expose(), secret.expose());
+    assert_eq!(new.unwrap(&mary, &rewrapped).unwrap().expose(), secret.expose());
     assert_eq!(old.unwrap(&mary, &rewrapped).err(), Some(SealError::UnknownKey { id: 2 }));
-    assert_eq!(new.unwrap(&mary, &rewrapped).unwrap().open(&bound, &sealed), Ok(b"kept".to_vec()));
-
-    let (old, new) = (old.mac_key("page"), new.mac_key("page"));
-    assert!(new.verify(&[b"a", b"b"], &old.mac(&[b"a", b"b"])));
-    assert!(!old.verify(&[b"a", b"b"], &new.mac(&[b"a", b"b"])));
+    let dropped = new.without(1).expect("it is not current");
+    assert_eq!(dropped.unwrap(&mary, &wrapped).err(), Some(SealError::UnknownKey { id: 1 }));
+    assert!(dropped.unwrap(&mary, &rewrapped).is_ok());
 }
 
 #[test]
-fn derived_keys_differ_by_purpose_and_subject() {
-    let ring = KeyRing::generate(&Seeded::new(6));
-    let (mary, joan) = (who("t", "mary"), who("t", "joan"));
+fn a_prepared_key_unwraps_before_it_wraps() {
+    let entropy = Seeded::new(6);
+    let first = KeyRing::generate(&entropy);
+    let prepared = first.prepared(&entropy);
+    assert_eq!((prepared.ids(), prepared.prepared_id()), (vec![1, 2], Some(2)));
+    assert_eq!(prepared.prepared(&entropy).ids(), [1, 2], "one is enough");
+    let rotated = prepared.rotated(&entropy);
+    assert_eq!((rotated.ids(), rotated.prepared_id()), (vec![2, 1], None));
+    let (mary, secret) = (who("t", "mary"), DataSecret::generate(&entropy));
+    let wrapped = rotated.wrap(&mary, &secret, &entropy);
+    assert!(prepared.unwrap(&mary, &wrapped).is_ok(), "a replica that was told of it opens it");
+    assert_eq!(rotated.rotated(&entropy).ids(), [3, 2, 1]);
+    assert!(rotated.without(2).is_none() && rotated.without(9).is_none(), "the current one stays");
+}
+
+#[test]
+fn derived_keys_differ_by_secret_and_purpose() {
+    let (one, other) = (DataSecret::generate(&Seeded::new(6)), DataSecret::generate(&Seeded::new(7)));
+    let mary = who("t", "mary");
     let bound = Bound { who: &mary, kind: "k", name: "n", version: 1 };
-    let sealed = ring.subject_key("hot", &mary).seal(&bound, b"x", &Seeded::new(7));
-    assert!(ring.subject_key("hot", &mary).open(&bound, &sealed).is_ok());
-    assert_eq!(ring.subject_key("hot", &joan).open(&bound, &sealed), Err(SealError::Refused));
-    assert_eq!(ring.subject_key("cold", &mary).open(&bound, &sealed), Err(SealError::Refused));
-    assert_eq!(ring.deployment_key("hot").open(&bound, &sealed), Err(SealError::Refused));
+    let sealed = one.sealing_key("hot").seal(&bound, b"x", &Seeded::new(7));
+    assert!(one.sealing_key("hot").open(&bound, &sealed).is_ok());
+    assert_eq!(other.sealing_key("hot").open(&bound, &sealed), Err(SealError::Refused));
+    assert_eq!(one.sealing_key("cold").open(&bound, &sealed), Err(SealError::Refused));
+    assert_ne!(one.mac_key("hot").mac(&[]), other.mac_key("hot").mac(&[]));
 }
 
 #[test]
 fn a_mac_counts_purpose_and_the_borders_of_parts() {
-    let ring = KeyRing::generate(&Seeded::new(8));
-    let page = ring.mac_key("page");
+    let secret = DataSecret::generate(&Seeded::new(8));
+    let page = secret.mac_key("page");
     let mac = page.mac(&[b"ab", b"c"]);
     assert!(page.verify(&[b"ab", b"c"], &mac));
     assert!(page.verify(&[b"ab", b"c"], &mac[..16]));
     assert!(!page.verify(&[b"a", b"bc"], &mac));
-    assert!(!ring.mac_key("token").verify(&[b"ab", b"c"], &mac));
+    assert!(!secret.mac_key("token").verify(&[b"ab", b"c"], &mac));
     for odd in [&mac[..15], &[], &[mac.as_slice(), &[0]].concat()] {
         assert!(!page.verify(&[b"ab", b"c"], odd));
     }
@@ -182,7 +190,8 @@ fn a_key_file_reads_back_and_names_its_bad_line() {
     let text = ring.to_text();
     let read = KeyRing::parse(&format!("# root keys\n\n{}", text.as_str())).unwrap();
     assert_eq!(read.ids(), [2, 1]);
-    assert_eq!(read.mac_key("p").mac(&[b"x"]), ring.mac_key("p").mac(&[b"x"]));
+    let (mary, secret) = (who("t", "mary"), DataSecret::generate(&Seeded::new(12)));
+    assert!(read.unwrap(&mary, &ring.wrap(&mary, &secret, &Seeded::new(13))).is_ok());
 
     let first = text.lines().next().unwrap();
     let bad = |file: String| KeyRing::parse(&file).err();
@@ -197,5 +206,6 @@ fn a_key_file_reads_back_and_names_its_bad_line() {
 fn debug_shows_ids_alone() {
     let ring = KeyRing::generate(&Seeded::new(12));
     assert_eq!(format!("{ring:?}"), "KeyRing { ids: [1], .. }");
-    assert_eq!(format!("{:?}", ring.deployment_key("hot")), "DataKey { ids: [1], .. }");
+    assert_eq!(format!("{:?}", key(1)), "DataKey { id: 0, .. }");
+    assert_eq!(format!("{:?}", DataSecret::generate(&Seeded::new(1))), "DataSecret { .. }");
 }

@@ -12,11 +12,13 @@ mod credentials;
 mod documents;
 mod expiry;
 mod hot;
+mod keys;
 mod samples;
 mod subjects;
 mod tree;
 
 pub use hot::hot;
+pub use keys::keys;
 
 use crate::DurableStore;
 

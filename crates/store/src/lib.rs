@@ -5,10 +5,12 @@
 pub mod conformance;
 pub mod durable;
 pub mod hot;
+pub mod keys;
 pub mod log;
 
 pub use durable::*;
 pub use hot::*;
+pub use keys::*;
 pub use log::*;
 
 /// Why a store could not do what it was asked.

@@ -6,16 +6,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use keyward_keys::RingProvider;
 use keyward_store_embedded::EmbeddedStore;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bench::{BenchOptions, EchoOptions};
 use crate::compose::compose;
 use crate::demo::TryOptions;
+use crate::keys::KeysCommand;
 use crate::observability::Telemetry;
 use crate::settings::{Settings, Sources};
 use crate::transport::{Drained, Reload, serve, tls};
-use crate::{bench, demo, doctor, probe, settings, startup};
+use crate::{bench, demo, doctor, keys, probe, settings, startup};
 
 /// Behavioural authentication for healthcare: ALLOW, STEP_UP or DENY. Without a command, serves.
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ pub enum Command {
     /// Look at settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Rotate the keys that wrap everybody's data keys, beside running servers.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Tell what is wrong with this deployment. Exit code 1 when something would fail.
     Doctor,
     /// Copy the embedded store into a folder, beside a running server. The keys are not in the copy.
@@ -113,6 +118,11 @@ fn run(cli: &Cli) -> Outcome {
         Some(Command::Config(ConfigCommand::Check)) => {
             Settings::load(&sources)?;
             println!("settings are sound");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Keys(command)) => {
+            let settings = Settings::load(&sources)?;
+            runtime()?.block_on(keys::run(command, &settings, &mut std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Doctor) => {
@@ -183,7 +193,7 @@ async fn serve_until_told(settings: &Settings) -> Outcome {
     if settings.callers.is_empty() {
         tracing::warn!("no callers are set: whoever can connect on this machine may act for every tenant");
     }
-    reload_on_hangup(serving.reload.clone())?;
+    reload_on_hangup(serving.reload.clone(), composed.ring.clone())?;
     print!("{}", startup::banner(settings, &serving));
     let drained = serving.finished().await?;
     composed.engine.learned().await;
@@ -209,11 +219,13 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> 
     })
 }
 
-fn reload_on_hangup(reload: Reload) -> std::io::Result<()> {
+fn reload_on_hangup(reload: Reload, ring: Option<Arc<RingProvider>>) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             reload.reload_and_tell("SIGHUP");
+            // It says itself what came of it.
+            ring.as_ref().map(|ring| ring.refresh());
         }
     });
     Ok(())

@@ -10,12 +10,13 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use keyward_api::ApiSettings;
 use keyward_api::v1::DESCRIPTORS;
 use keyward_domain::{Clock, Entropy};
-use keyward_engine::{Engine, EngineSettings, Parts, TokenSigner};
+use keyward_engine::{Engine, EngineError, EngineSettings, Parts, TokenSigner};
+use keyward_keys::{KmsPlugin, KmsSettings, Moving, RingProvider};
 use keyward_passkeys::{Passkeys, RelyingParty};
 use keyward_policy::PolicySet;
 use keyward_scoring::friction::Budget;
 use keyward_seal::KeyRing;
-use keyward_store::HotStore;
+use keyward_store::{DurableStore, HotStore, KeyError, KeyProvider};
 use keyward_store_embedded::{DEFAULT_MAX_ENTRIES, EmbeddedStore, InProcessHot};
 use keyward_store_redis::{ClientCertificate, Place, RedisHot, RedisSettings};
 use secrecy::SecretString;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::observability::{Metrics, methods_of};
+use crate::ring_file::{RingFile, RingFileError};
 use crate::secrets::{self, SecretError};
 use crate::settings::{self, RedisMode, Settings};
 use crate::transport::health::Ready;
@@ -53,6 +55,17 @@ pub enum ComposeError {
     /// A store could not be opened.
     #[error("{0}")]
     Store(#[from] keyward_store::StoreError),
+    /// The key ring could not be read.
+    #[error(transparent)]
+    Ring(#[from] RingFileError),
+    /// The provider of keys cannot be used.
+    #[error("keys: {0}")]
+    Keys(#[from] KeyError),
+    /// The deployment's own data key cannot be unwrapped, and so nobody's.
+    #[error(
+        "keys: {0} of the deployment; without what wrapped it nothing opens: `keyward keys status` says what is missing"
+    )]
+    Engine(#[from] EngineError),
     /// Settings that are sound one by one and not together.
     #[error("{0}")]
     Settings(String),
@@ -64,6 +77,8 @@ pub struct Composed {
     pub engine: Arc<Engine>,
     /// The durable store, to be closed at the end.
     pub store: Arc<EmbeddedStore>,
+    /// The key ring, where there is one, to be read again when it changed.
+    pub ring: Option<Arc<RingProvider>>,
     /// The clock that the engine reads.
     pub clock: Arc<dyn Clock>,
 }
@@ -78,19 +93,20 @@ pub async fn compose(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Comp
     let dir = &settings.store.data_dir;
     secrets::make_folder(dir)?;
     let store = Arc::new(EmbeddedStore::open(dir).await?);
+    let Keys { provider, ring } = key_provider(settings, &*store, &entropy).await?;
     let parts = Parts {
         durable: store.clone(),
         hot: hot_store(settings, &clock).await?,
         passkeys: passkeys(&settings.passkeys)?,
         policy: policy(settings.policy.file.as_deref())?,
-        keys: key_ring(&settings.key_ring_file(), &*entropy)?,
+        keys: provider,
         signer: signer(&settings.token_signing_key_file())?,
         clock: clock.clone(),
         entropy,
         observer: metrics.clone(),
         settings: engine_settings(settings),
     };
-    Ok(Composed { engine: Engine::start(parts), store, clock })
+    Ok(Composed { engine: Engine::start(parts).await?, store, ring, clock })
 }
 
 impl Composed {
@@ -228,12 +244,81 @@ pub fn policy(file: Option<&Path>) -> Result<PolicySet, ComposeError> {
     PolicySet::parse(&text).map_err(|e| ComposeError::Content { path: path.to_owned(), text: e.to_string() })
 }
 
-fn key_ring(path: &Path, entropy: &dyn Entropy) -> Result<KeyRing, ComposeError> {
-    let make = || Zeroizing::new(KeyRing::generate(entropy).to_text().as_bytes().to_vec());
-    let text = secrets::read_or_make(path, make)?;
-    let content = |text: String| ComposeError::Content { path: path.to_owned(), text };
-    let text = std::str::from_utf8(&text).map_err(|e| content(e.to_string()))?;
-    KeyRing::parse(text).map_err(|e| content(e.to_string()))
+/// Who wraps data keys.
+pub struct Keys {
+    /// The provider.
+    pub provider: Arc<dyn KeyProvider>,
+    /// The same, where it is a key ring.
+    pub ring: Option<Arc<RingProvider>>,
+}
+
+/// The provider of keys that the settings name. A key ring is made when there is neither a ring nor anybody who needs one.
+///
+/// # Errors
+/// [`ComposeError`], naming the file; also when the ring is gone that wrapped what the store holds.
+pub async fn key_provider(
+    settings: &Settings,
+    store: &dyn DurableStore,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keys, ComposeError> {
+    let kms =
+        settings.keys.kms_socket.as_deref().map(|socket| kms(socket, &settings.keys, entropy)).transpose()?;
+    let ring = settings.key_ring_file().exists().then(|| key_ring(settings, entropy)).transpose()?;
+    // What only the other one can unwrap is old: `keyward keys rewrap` moves it.
+    match (settings.keys.provider, kms, ring) {
+        (settings::KeyProvider::Kms, None, _) => {
+            Err(ComposeError::Settings("keys.kms_socket is not set".to_owned()))
+        }
+        (settings::KeyProvider::Kms, Some(kms), None) => Ok(Keys { provider: kms, ring: None }),
+        (settings::KeyProvider::Kms, Some(kms), Some(ring)) => {
+            Ok(Keys { provider: Arc::new(Moving::new(ring.clone(), kms)), ring: Some(ring) })
+        }
+        (settings::KeyProvider::Ring, kms, ring) => {
+            let ring = match ring {
+                Some(ring) => ring,
+                None => first_ring(settings, store, entropy).await?,
+            };
+            let alone: Arc<dyn KeyProvider> = ring.clone();
+            let provider = match kms {
+                Some(kms) => Arc::new(Moving::new(kms, ring.clone())),
+                None => alone,
+            };
+            Ok(Keys { provider, ring: Some(ring) })
+        }
+    }
+}
+
+fn kms(
+    socket: &Path,
+    keys: &settings::Keys,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn KeyProvider>, ComposeError> {
+    let timeout = Duration::from_millis(keys.kms_timeout_ms);
+    let settings = KmsSettings { timeout, ..KmsSettings::default() };
+    Ok(Arc::new(KmsPlugin::at(socket, &settings, entropy.clone())?))
+}
+
+fn key_ring(settings: &Settings, entropy: &Arc<dyn Entropy>) -> Result<Arc<RingProvider>, ComposeError> {
+    let file = RingFile::at(settings.key_ring_file());
+    let ring = file.read()?;
+    let following = RingProvider::new(ring, entropy.clone()).following(Box::new(move || file.newer()));
+    Ok(Arc::new(following))
+}
+
+/// Makes the ring, unless there is somebody who needs one that is gone.
+async fn first_ring(
+    settings: &Settings,
+    store: &dyn DurableStore,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<RingProvider>, ComposeError> {
+    let path = settings.key_ring_file();
+    if settings.keys.kms_socket.is_none() && store.subject_count().await? > 0 {
+        let text = "is not there, and data keys were wrapped with it: restore it from a backup".to_owned();
+        return Err(ComposeError::Content { path, text });
+    }
+    let make = || Zeroizing::new(KeyRing::generate(&**entropy).to_text().as_bytes().to_vec());
+    secrets::read_or_make(&path, make)?;
+    key_ring(settings, entropy)
 }
 
 fn signer(path: &Path) -> Result<TokenSigner, ComposeError> {

@@ -1,6 +1,7 @@
 //! What happens when something keyward stands on is slow, gone or ends in the middle.
 
 mod durable;
+mod keys;
 mod redis;
 mod restart;
 mod secrecy;

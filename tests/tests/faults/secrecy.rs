@@ -1,16 +1,22 @@
 //! Nothing behavioural and no word of a person stands in the stores in plaintext.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keyward_domain::{ActionKind, DeviceClass, KeystrokeSample, Outcome, Sensitivity};
+use keyward_domain::{
+    ActionKind, DecisionId, DeviceClass, KeystrokeSample, Outcome, Sensitivity, SubjectKey,
+};
 use keyward_features::fixed_text;
+use keyward_seal::{Bound, DataKey};
+use keyward_store::{Documents as _, KEPT_SAMPLES, Samples as _, Subjects as _};
+use keyward_store_embedded::EmbeddedStore;
 use keyward_testkit::RedisServer;
 use keyward_tests::door::break_glass;
-use keyward_tests::person::{action, history, own, typed};
+use keyward_tests::person::{action, history, own, subject, typed};
 use keyward_tests::seen::Seen;
-use keyward_tests::{Deployment, Door, Hot};
+use keyward_tests::{Deployment, Door, Hot, Place, log};
 
 const JUSTIFICATION: &str = "Patient unconscious in the emergency room, allergies unknown.";
 
@@ -35,6 +41,33 @@ fn forms(sample: &KeystrokeSample) -> Vec<(&'static str, Vec<u8>)> {
         ("press times as u32", integers),
         ("part of the message", message[half..half + 16].to_vec()),
     ]
+}
+
+/// What stands sealed in the durable store of a person, in the clear: opened with the deployment's ring, so that the
+/// search is for what is really there.
+async fn opened(deployment: &Deployment, store: &EmbeddedStore, who: &SubjectKey) -> Vec<(String, Vec<u8>)> {
+    let row = store.subject(who).await.expect("it reads").expect("a row");
+    let secret = deployment.ring().unwrap(who, &row.wrapped_key).expect("it unwraps");
+    let key = secret.sealing_key("data");
+    let open = |kind, name: &str, version, sealed: &[u8]| {
+        key.open(&Bound { who, kind, name, version }, sealed).expect("it opens")
+    };
+    let mut found = vec![("the data key".to_owned(), secret.expose().to_vec())];
+    for (name, _) in store.document_names(who).await.expect("names") {
+        for kept in store.document_history(who, &name).await.expect("versions") {
+            found.push((name.clone(), open("document", &name, kept.version, &kept.sealed)));
+        }
+        for sample in store.samples(who, &name, KEPT_SAMPLES).await.expect("samples") {
+            found.push((format!("a sample of {name}"), open("sample", &name, 0, &sample.sealed)));
+        }
+    }
+    found
+}
+
+/// Parts of a plaintext that are nothing else's by chance.
+fn parts(plaintext: &[u8]) -> Vec<Vec<u8>> {
+    let telling = |part: &&[u8]| part.iter().collect::<HashSet<_>>().len() >= 10;
+    plaintext.chunks_exact(24).filter(telling).map(<[u8]>::to_vec).step_by(7).collect()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
@@ -75,6 +108,8 @@ async fn neither_typing_nor_words_lie_open_in_the_stores() {
     assert!(Seen::from(&door.ask(question).await.expect("a decision")).challenge);
     world.engine.learned().await;
 
+    let sealed = opened(&deployment, &world.store, &subject(&person)).await;
+    assert!(sealed.len() >= 15, "data key, profile, samples, known devices: {}", sealed.len());
     let saved = redis.command("SAVE").await.expect("it saves");
     assert!(saved.starts_with(b"+OK"), "{}", String::from_utf8_lossy(&saved));
     let mut places = files(deployment.dir());
@@ -92,9 +127,75 @@ async fn neither_typing_nor_words_lie_open_in_the_stores() {
     for sample in [history(1).remove(0), own(1), own(2)] {
         planted.extend(forms(&sample));
     }
+    for (what, plaintext) in &sealed {
+        let parts = parts(plaintext);
+        assert!(!parts.is_empty(), "{what} has parts to look for");
+        for part in parts {
+            let holding: Vec<_> =
+                places.iter().filter(|(_, bytes)| contains(bytes, &part)).map(|(path, _)| path).collect();
+            assert!(holding.is_empty(), "part of {what} lies open in {holding:?}");
+        }
+    }
+    // What a session remembers is its last decision: its id stands in columns of the log, and in Redis sealed alone.
+    let id = DecisionId(decision.id.parse().expect("a uuid")).0.into_bytes();
+    assert!(found(&id) >= 1 && !contains(&places.last().expect("the dump").1, &id));
     for (what, needle) in planted {
         let holding: Vec<_> =
             places.iter().filter(|(_, bytes)| contains(bytes, &needle)).map(|(path, _)| path).collect();
         assert!(holding.is_empty(), "{what} lies open in {holding:?}");
     }
+}
+
+/// Every key that whoever holds ring and store can still come by.
+async fn keys_left(place: &Place) -> Vec<DataKey> {
+    let mut keys = Vec::new();
+    for (who, row) in place.world.store.subjects_after(None, 1000).await.expect("a page") {
+        let secret = place.deployment.ring().unwrap(&who, &row.wrapped_key).expect("it unwraps");
+        keys.extend(["data", "hot", "audit"].map(|purpose| secret.sealing_key(purpose)));
+    }
+    keys
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_erased_opens_with_nothing_that_is_left_and_is_in_no_file() {
+    let place = Place::open().await;
+    let person = place.well_known_clinician("alice").await;
+    place.clinician("bob").await;
+    place.door.proven_login(&place.world, &person, "s", 1).await;
+    place.world.engine.learned().await;
+    let (who, store) = (subject(&person), place.world.store.clone());
+    let wrapped = store.subject(&who).await.expect("it reads").expect("a row").wrapped_key;
+    let mut ciphertexts = vec![wrapped.clone()];
+    for (name, _) in store.document_names(&who).await.expect("names") {
+        let kept = store.document_history(&who, &name).await.expect("versions");
+        ciphertexts.extend(kept.into_iter().map(|kept| kept.sealed));
+        let samples = store.samples(&who, &name, KEPT_SAMPLES).await.expect("samples");
+        ciphertexts.extend(samples.into_iter().map(|sample| sample.sealed));
+    }
+    let mine = |row: &keyward_store::AuditRow| row.subject.as_ref() == Some(&who.subject);
+    let hers: Vec<u64> =
+        log::rows(&place.world).await.iter().filter(|(_, row)| mine(row)).map(|(index, _)| *index).collect();
+    let bound = Bound { who: &who, kind: "audit", name: "", version: 0 };
+    let opening = async |place: &Place| {
+        let (keys, mut opened) = (keys_left(place).await, 0);
+        for (_, row) in log::rows(&place.world).await.iter().filter(|(index, _)| hers.contains(index)) {
+            opened += usize::from(keys.iter().any(|key| key.open(&bound, &row.sealed).is_ok()));
+        }
+        opened
+    };
+    assert_eq!(opening(&place).await, hers.len(), "the search finds what is there");
+    let before: usize =
+        files(place.deployment.dir()).iter().filter(|(_, all)| contains(all, &wrapped)).count();
+    assert!(before > 0, "and so does this one");
+
+    place.world.engine.erase_subject(&who).await.expect("erased");
+    assert_eq!(opening(&place).await, 0, "commitments remain that nobody can open");
+    let left = files(place.deployment.dir());
+    for ciphertext in &ciphertexts {
+        let part = &ciphertext[17..ciphertext.len().min(49)];
+        let holding: Vec<_> =
+            left.iter().filter(|(_, all)| contains(all, part)).map(|(path, _)| path).collect();
+        assert!(holding.is_empty(), "of {} bytes some are left in {holding:?}", ciphertext.len());
+    }
+    place.door.close().await;
 }

@@ -1,6 +1,8 @@
 //! What callers do, over the wire, in the order of the contract.
 
+mod consent;
 mod edge;
+mod export;
 mod learning;
 mod passkeys;
 mod rights;

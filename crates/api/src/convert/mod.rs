@@ -22,9 +22,11 @@ pub use passkey::{
     revoke_passkey,
 };
 pub use profile::{
-    erase_subject, get_profile_status, import_samples, profile_status, reset_profile, roll_back_profile,
+    behaviour_consent, consent_set, erase_subject, erased, export_subject, get_profile_status,
+    import_samples, profile_status, reset_profile, roll_back_profile, set_behaviour_consent,
 };
 pub use telemetry::{keystrokes_to_wire, telemetry, telemetry_to_wire};
+pub(crate) use time::timestamp_to_wire;
 pub use violations::{FieldViolation, MAX_VIOLATIONS, Violations};
 
 use violations::{Checked, Path, collect};

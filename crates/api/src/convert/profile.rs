@@ -1,7 +1,7 @@
 //! Profiles and the rights over them.
 
 use keyward_domain::{DeviceClass, KeystrokeSample, SubjectKey};
-use keyward_engine::{ProfileKey, ProfileStatus};
+use keyward_engine::{BehaviourConsent, ConsentSet, Erased, ProfileKey, ProfileStatus};
 
 use super::telemetry::{each, keystrokes};
 use super::time::timestamp_to_wire;
@@ -64,6 +64,57 @@ pub fn import_samples(
 /// Whom to erase.
 pub fn erase_subject(request: v1::EraseSubjectRequest) -> Result<SubjectKey, Violations> {
     collect(|found| text::subject(request.tenant, request.subject, Path::Request, found))
+}
+
+/// Whose data to give.
+pub fn export_subject(request: v1::ExportSubjectRequest) -> Result<SubjectKey, Violations> {
+    collect(|found| text::subject(request.tenant, request.subject, Path::Request, found))
+}
+
+/// Whose word on behaviour, and whether it is against.
+pub fn set_behaviour_consent(
+    request: v1::SetBehaviourConsentRequest,
+) -> Result<(SubjectKey, bool), Violations> {
+    collect(|found| {
+        let who = text::subject(request.tenant, request.subject, Path::Request, found);
+        let opted_out = match v1::BehaviourConsent::try_from(request.consent) {
+            Ok(v1::BehaviourConsent::OptedIn) => Ok(false),
+            Ok(v1::BehaviourConsent::OptedOut) => Ok(true),
+            _ => Err(found.add(Path::Request.field("consent"), "must be OPTED_IN or OPTED_OUT")),
+        };
+        Ok((who?, opted_out?))
+    })
+}
+
+/// A word on behaviour, as the contract writes it.
+pub fn behaviour_consent(consent: Option<BehaviourConsent>) -> v1::BehaviourConsent {
+    match consent {
+        Some(BehaviourConsent { opted_out: true, .. }) => v1::BehaviourConsent::OptedOut,
+        Some(_) | None => v1::BehaviourConsent::OptedIn,
+    }
+}
+
+/// What became of a word on behaviour, as the contract writes it.
+pub fn consent_set(set: ConsentSet) -> v1::SetBehaviourConsentResponse {
+    v1::SetBehaviourConsentResponse {
+        consent: behaviour_consent(Some(set.consent)).into(),
+        since: Some(timestamp_to_wire(set.consent.at)),
+        erased_profiles: set.erased_profiles,
+        audit_index: set.audit_index,
+    }
+}
+
+/// The receipt of an erasure, as the contract writes it.
+pub fn erased(erased: Erased) -> v1::EraseSubjectResponse {
+    v1::EraseSubjectResponse {
+        erased: erased.removed.anything(),
+        audit_index: erased.audit_index,
+        leaf_hash: erased.leaf_hash.to_vec(),
+        passkeys: erased.removed.credentials,
+        documents: erased.removed.documents,
+        samples: erased.removed.samples,
+        audit_records: erased.removed.audit_records,
+    }
 }
 
 /// What a profile knows, as the contract writes it.
@@ -153,6 +204,17 @@ mod tests {
         let request =
             v1::RollBackProfileRequest { tenant: "t".into(), subject: "u".into(), ..Default::default() };
         assert_eq!(fields(roll_back_profile(request)), ["field", "device_class", "version"]);
+    }
+
+    #[test]
+    fn a_word_on_behaviour_is_one_of_two() {
+        let request =
+            |consent| v1::SetBehaviourConsentRequest { tenant: "t".into(), subject: "u".into(), consent };
+        let said = |consent| set_behaviour_consent(request(consent)).map(|(_, opted_out)| opted_out);
+        assert_eq!((said(1), said(2)), (Ok(false), Ok(true)));
+        for odd in [0, 3, -1] {
+            assert_eq!(fields(set_behaviour_consent(request(odd))), ["consent"]);
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn past(
 }
 
 /// A moment as the contract writes it.
-pub(super) fn timestamp_to_wire(moment: Timestamp) -> prost_types::Timestamp {
+pub(crate) fn timestamp_to_wire(moment: Timestamp) -> prost_types::Timestamp {
     let nanos = moment.micros.rem_euclid(1_000_000) * 1_000;
     prost_types::Timestamp {
         seconds: moment.secs(),

@@ -72,7 +72,9 @@ impl PasskeyApi {
         let who = convert::list_passkeys(message)?;
         call.may_act_for(&who.tenant)?;
         let passkeys = call.read(self.0.engine.list_passkeys(&who)).await?;
-        let accepted_credentials_json = self.0.engine.accepted_passkeys(&who, &passkeys);
+        let accepted =
+            call.read(async { Ok(self.0.engine.accepted_passkeys(&who, &passkeys).await) }).await?;
+        let accepted_credentials_json = accepted.unwrap_or_default();
         let passkeys = passkeys.into_iter().map(convert::passkey).collect();
         Ok(v1::ListPasskeysResponse { passkeys, accepted_credentials_json })
     }

@@ -47,6 +47,8 @@ fn convert(method: &str, bytes: &[u8], now: Timestamp) -> Option<Result<(), Viol
         "RollBackProfile" => run(bytes, convert::roll_back_profile),
         "ImportSamples" => run(bytes, convert::import_samples),
         "EraseSubject" => run(bytes, convert::erase_subject),
+        "ExportSubject" => run(bytes, convert::export_subject),
+        "SetBehaviourConsent" => run(bytes, convert::set_behaviour_consent),
         other => panic!("{other} is in the contract and not in this test"),
     }
 }

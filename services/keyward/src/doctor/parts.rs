@@ -1,5 +1,6 @@
 //! What an engine is put together from: policy, keys and stores, each opened as `serve` would open it.
 
+use keyward_engine::KeyUsage;
 use keyward_seal::KeyRing;
 use keyward_store::HotStore as _;
 use keyward_store_embedded::EmbeddedStore;
@@ -7,8 +8,8 @@ use keyward_store_redis::{Advice, RedisHot};
 
 use super::Finding;
 use crate::compose::{policy, redis_settings};
-use crate::secrets;
 use crate::settings::{HotStore, RedisMode, Settings};
+use crate::{keys, secrets};
 
 /// The policy parses and fits the schema.
 pub(super) fn policies(settings: &Settings) -> Finding {
@@ -38,6 +39,45 @@ pub(super) fn key_ring(settings: &Settings) -> Vec<Finding> {
         Ok(ring) => Finding::ok(subject, format!("{} key(s), the first seals", ring.ids().len())),
         Err(error) => Finding::fail(subject, error, advice),
     }]
+}
+
+/// How long data keys may need an old wrapping key before somebody should look.
+const OLD_KEYS_FOR: std::time::Duration = std::time::Duration::from_hours(7 * 24);
+
+/// Every data key can be unwrapped by a key that is there, and before long by the current one.
+pub(super) async fn data_keys(settings: &Settings) -> Vec<Finding> {
+    if !settings.store.data_dir.join("state.db").exists() {
+        return Vec::new();
+    }
+    let usage = match keys::usage(settings).await {
+        Ok(usage) => usage,
+        Err(error) => return vec![Finding::fail("data keys", error.to_string(), "keyward keys status")],
+    };
+    let rotated = std::fs::metadata(settings.key_ring_file()).and_then(|found| found.modified()).ok();
+    judge(&usage, rotated.and_then(|at| at.elapsed().ok()).is_some_and(|since| since > OLD_KEYS_FOR))
+}
+
+fn judge(usage: &KeyUsage, for_long: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // A service that tells its current key alone may have the others.
+    let ring = usage.has.len() > 1 || usage.has.iter().all(|key| key.0.parse::<u32>().is_ok());
+    for (key, needed) in usage.untold().filter(|_| ring) {
+        let text =
+            format!("{needed} need key {key}, which is not in the key ring: their people cannot be let in");
+        findings.push(Finding::fail("data keys", text, "restore the ring that has it"));
+    }
+    if usage.damaged > 0 {
+        let text = format!("{} wrapped keys are damaged", usage.damaged);
+        findings.push(Finding::fail("data keys", text, "restore the store from a backup"));
+    }
+    let old = usage.old();
+    if findings.is_empty() && old > 0 && for_long {
+        let text = format!("{old} need an old key, a week and more after the ring changed");
+        findings.push(Finding::warn("data keys", text, "keyward keys rewrap"));
+    } else if findings.is_empty() {
+        findings.push(Finding::ok("data keys", format!("all unwrap; {old} need an old key")));
+    }
+    findings
 }
 
 /// The embedded store, if there is one yet, opens and is whole.
@@ -100,6 +140,8 @@ pub(super) async fn redis(settings: &Settings) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use keyward_store::WrappingKeyId;
+
     use super::*;
     use crate::doctor::Level;
 
@@ -124,6 +166,27 @@ mod tests {
         assert!(key_ring(&settings).is_empty(), "none yet: it is made on the first run");
         std::fs::write(settings.key_ring_file(), "1:short").expect("written");
         assert_eq!(key_ring(&settings)[0].level, Level::Fail);
+    }
+
+    #[test]
+    fn a_missing_key_fails_and_an_old_one_warns_in_time() {
+        let id = |id: &str| WrappingKeyId(id.to_owned());
+        let usage = |has: &[&str], needed: &[(&str, u64)]| KeyUsage {
+            has: has.iter().copied().map(id).collect(),
+            needed: needed.iter().map(|(key, count)| (id(key), *count)).collect(),
+            damaged: 0,
+        };
+        let level = |usage: &KeyUsage, for_long| judge(usage, for_long)[0].level;
+        let sound = usage(&["2", "1"], &[("2", 5)]);
+        assert_eq!((level(&sound, false), level(&sound, true)), (Level::Ok, Level::Ok));
+        let old = usage(&["2", "1"], &[("2", 5), ("1", 3)]);
+        assert_eq!((level(&old, false), level(&old, true)), (Level::Ok, Level::Warn));
+        let missing = usage(&["2"], &[("2", 5), ("1", 3)]);
+        assert_eq!(level(&missing, false), Level::Fail);
+        assert!(judge(&missing, false)[0].text.starts_with("3 need key 1"));
+        let service = usage(&["arn:b"], &[("arn:a", 3)]);
+        assert_eq!(level(&service, false), Level::Ok);
+        assert_eq!(level(&KeyUsage { damaged: 1, ..sound }, false), Level::Fail);
     }
 
     #[tokio::test]

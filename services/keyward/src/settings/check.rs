@@ -2,7 +2,7 @@
 
 mod redis;
 
-use super::{CallerSettings, HotStore, Settings};
+use super::{CallerSettings, HotStore, KeyProvider, Settings};
 use keyward_domain::{CallerId, TenantId};
 
 impl Settings {
@@ -70,6 +70,10 @@ impl Settings {
 
     fn check_stores(&self, problems: &mut Problems) {
         redis::check(&self.redis, self.store.hot == HotStore::Redis, problems);
+        problems.when(
+            self.keys.provider == KeyProvider::Kms && self.keys.kms_socket.is_none(),
+            "keys.provider is \"kms\": set keys.kms_socket",
+        );
         problems.when(
             self.telemetry.otlp_endpoint.as_ref().is_some_and(|url| !url.starts_with("http://")),
             "telemetry.otlp_endpoint must begin with http:// (a collector beside keyward can add TLS)",

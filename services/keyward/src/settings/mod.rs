@@ -285,13 +285,38 @@ pub enum RedisMode {
     Cluster,
 }
 
+/// Who wraps data keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyProvider {
+    /// A key ring in a file.
+    Ring,
+    /// A key management plug-in behind a Unix socket.
+    Kms,
+}
+
 /// See [`Settings::keys`].
 #[derive(Debug, Clone, PartialEq, Eq, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Keys {
-    /// The key ring that stored behaviour is sealed with. Losing it loses every profile.
+    /// Who wraps the data keys that everything behavioural is sealed with: "ring" (a key file, see `key_ring_file`) or
+    /// "kms" (a key management service or an HSM, behind a plug-in that speaks KMS v2 of Kubernetes, see `kms_socket`).
+    /// To change it later, leave the other one in place (the file, or `kms_socket`), and move what it wrapped:
+    /// `keyward keys rewrap`.
+    #[config(default = "ring")]
+    pub provider: KeyProvider,
+
+    /// The key ring that data keys are wrapped with. Losing it loses every profile. `keyward keys` rotates it; it is read
+    /// again when it changed.
     /// Not set: `key-ring` in the data folder, created on first start with mode 0600.
     pub key_ring_file: Option<PathBuf>,
+
+    /// The Unix socket of the plug-in, when `keys.provider` is "kms" or was until now.
+    pub kms_socket: Option<PathBuf>,
+
+    /// The longest wait for an answer of the plug-in, in milliseconds.
+    #[config(default = 2000)]
+    pub kms_timeout_ms: u64,
 
     /// The key that decision tokens are signed with.
     /// Not set: `token-key.der` in the data folder, created on first start with mode 0600.
