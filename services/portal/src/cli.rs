@@ -37,7 +37,7 @@ pub struct Cli {
     /// Where the keyward of this process keeps its data. Without it, everything is gone at the end.
     #[arg(long, value_name = "PATH", conflicts_with = "keyward")]
     pub data_dir: Option<PathBuf>,
-    /// Lets colleagues who never were sign in and be attacked first, so that the security console has something to show.
+    /// Lets colleagues who never were sign in and be attacked first, so that keyward's log has something in it.
     #[arg(long)]
     pub rehearse: bool,
     /// The built pages. Without it, those of the source tree, which are built first where they are missing.

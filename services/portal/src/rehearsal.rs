@@ -1,5 +1,5 @@
-//! A rehearsal: colleagues who never were sign in, work and are attacked, through keyward's real API, so that the security
-//! console has something to show. Their ids begin with [`PREFIX`]; their typing is synthetic and measures nothing.
+//! A rehearsal: colleagues who never were sign in, work and are attacked, through keyward's real API, so that its log
+//! has something in it. Their ids begin with [`PREFIX`]; their typing is synthetic and measures nothing.
 
 use keyward_api::convert::keystrokes_to_wire;
 use keyward_api::v1;
