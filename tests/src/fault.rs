@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use keyward_domain::{CeremonyId, CredentialId, DecisionId, SessionId, SubjectKey, TenantId, Timestamp};
 use keyward_store::{
     AuditLog, AuditRow, AuditSelection, CosignatureRow, CredentialRow, Credentials, DocumentVersion,
-    Documents, DurableStore, HotRead, HotStore, HotView, HotWrite, HotWritten, LogTree, Removed, SampleRow,
-    Samples, StoreError, StoreResult, SubjectRow, Subjects, Tile, TreeHead,
+    Documents, DurableStore, HotRead, HotStore, HotView, HotWrite, HotWritten, LogTree, OpenedSubject,
+    Removed, SampleRow, Samples, StoreError, StoreResult, SubjectRow, Subjects, Tile, TreeHead,
 };
 
 /// What is out of order. Clones share the switches.
@@ -108,6 +108,13 @@ pub struct FaultyDurable {
 impl Subjects for FaultyDurable {
     async fn subject(&self, who: &SubjectKey) -> StoreResult<Option<SubjectRow>> {
         self.inner.subject(who).await
+    }
+    async fn open_subject(&self, who: &SubjectKey, names: &[&str]) -> StoreResult<Option<OpenedSubject>> {
+        // What cannot be read now is left out, so that it is asked for by itself, and refused.
+        let down = check(&self.faults.0.profiles).is_err();
+        let names: Vec<&str> =
+            names.iter().copied().filter(|name| !(down && name.starts_with("keystroke/"))).collect();
+        self.inner.open_subject(who, &names).await
     }
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow> {
         self.inner.ensure_subject(who, row).await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use keyward_domain::{SubjectId, SubjectKey, TenantId, Timestamp};
-use keyward_store::{Removed, StoreError, StoreResult, SubjectRow, Subjects};
+use keyward_store::{Documents, OpenedSubject, Removed, StoreError, StoreResult, SubjectRow, Subjects};
 use sqlx::SqliteExecutor;
 
 use crate::EmbeddedStore;
@@ -12,6 +12,16 @@ use crate::file::{error, from_column};
 impl Subjects for EmbeddedStore {
     async fn subject(&self, who: &SubjectKey) -> StoreResult<Option<SubjectRow>> {
         select(&self.readers, who).await
+    }
+
+    async fn open_subject(&self, who: &SubjectKey, names: &[&str]) -> StoreResult<Option<OpenedSubject>> {
+        // No round trips to save: the file is in this process.
+        let Some(row) = select(&self.readers, who).await? else { return Ok(None) };
+        let mut documents = Vec::with_capacity(names.len());
+        for name in names {
+            documents.push(((*name).to_owned(), self.document(who, name).await?));
+        }
+        Ok(Some(OpenedSubject { row, documents }))
     }
 
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow> {

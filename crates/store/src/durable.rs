@@ -41,11 +41,24 @@ impl Removed {
     }
 }
 
+/// A subject's row with documents that were asked for by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedSubject {
+    /// The row.
+    pub row: SubjectRow,
+    /// The current version of each document, in the order in which they were asked for; `None` where there is none.
+    pub documents: Vec<(String, Option<DocumentVersion>)>,
+}
+
 /// Subjects.
 #[async_trait]
 pub trait Subjects: Send + Sync {
     /// The subject's row, if there is one.
     async fn subject(&self, who: &SubjectKey) -> StoreResult<Option<SubjectRow>>;
+
+    /// The subject's row, if there is one, with the current versions of the documents named: all that a decision about a
+    /// person needs whom nothing is cached of, in one round trip.
+    async fn open_subject(&self, who: &SubjectKey, names: &[&str]) -> StoreResult<Option<OpenedSubject>>;
 
     /// Creates the row unless there is one, and returns the row that is there afterwards (two that race get the same).
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow>;

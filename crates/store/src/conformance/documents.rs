@@ -10,6 +10,7 @@ pub(super) async fn all<S: DurableStore + 'static>(make: &impl AsyncFn() -> S) {
         the_last_versions_are_kept_newest_first,
         names_come_in_order_with_their_versions,
         a_removed_document_is_gone_with_its_versions,
+        a_write_does_not_bring_a_removed_document_back,
         documents_of_others_are_not_touched,
         a_large_document_comes_back_whole,
     );
@@ -75,6 +76,25 @@ async fn a_removed_document_is_gone_with_its_versions<S: DurableStore>(store: Ar
     assert_eq!(store.document_history(&alice(), "profile").await, Ok(vec![]));
     assert_eq!(store.document_names(&alice()).await, Ok(vec![("profile/2".to_owned(), 1)]));
     assert_eq!(store.put_document(&alice(), "profile", 0, vec![], at(1)).await, Ok(1));
+}
+
+/// Whichever comes first: the write is removed with the rest, or finds nothing that it expects.
+async fn a_write_does_not_bring_a_removed_document_back<S: DurableStore + 'static>(store: Arc<S>) {
+    for round in 0..20 {
+        for version in 0..3 {
+            store.put_document(&alice(), "profile", version, vec![], at(1)).await.expect("put");
+        }
+        let both = |n: usize, store: Arc<S>| async move {
+            if n == 0 {
+                return store.remove_document(&alice(), "profile").await.map(u64::from);
+            }
+            store.put_document(&alice(), "profile", 3, vec![], at(1)).await
+        };
+        let outcomes = race(&store, 2, both).await;
+        assert_eq!(outcomes[0], Ok(1), "round {round}: removed");
+        assert!(matches!(outcomes[1], Ok(4) | Err(StoreError::Conflict)), "round {round}: {outcomes:?}");
+        assert_eq!(store.document(&alice(), "profile").await, Ok(None), "round {round}: {outcomes:?}");
+    }
 }
 
 async fn documents_of_others_are_not_touched<S: DurableStore>(store: Arc<S>) {

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use super::{RACERS, alice, at, awkward, checks, decision, race, tenant, who};
-use crate::{AuditRow, CredentialRow, DurableStore, Removed, SampleRow, StoreError, SubjectRow};
+use crate::{
+    AuditRow, CredentialRow, DocumentVersion, DurableStore, OpenedSubject, Removed, SampleRow, StoreError,
+    SubjectRow,
+};
 use keyward_domain::{CredentialId, SubjectKey};
 
 pub(super) async fn all<S: DurableStore + 'static>(make: &impl AsyncFn() -> S) {
@@ -9,6 +12,7 @@ pub(super) async fn all<S: DurableStore + 'static>(make: &impl AsyncFn() -> S) {
         a_subject_is_there_after_it_was_ensured,
         a_subject_is_made_once,
         awkward_subjects_are_told_apart,
+        a_subject_opens_with_the_documents_that_were_named,
         erasing_removes_everything_of_the_subject_and_nothing_else,
         erasing_what_is_not_there_says_so,
         pages_hold_every_subject_once_and_in_order,
@@ -49,6 +53,33 @@ async fn awkward_subjects_are_told_apart<S: DurableStore>(store: Arc<S>) {
     for (n, subject) in awkward().iter().enumerate() {
         assert_eq!(store.subject(subject).await, Ok(Some(row(&n.to_be_bytes()))), "{subject:?}");
     }
+}
+
+async fn a_subject_opens_with_the_documents_that_were_named<S: DurableStore>(store: Arc<S>) {
+    let version = |version: u64, byte: u8| DocumentVersion {
+        version,
+        written_at: at(i64::from(byte)),
+        sealed: vec![byte],
+    };
+    store.put_document(&alice(), "p", 0, vec![1], at(1)).await.expect("put");
+    assert_eq!(store.open_subject(&alice(), &["p"]).await, Ok(None), "documents without a row are nobody's");
+    store.ensure_subject(&alice(), row(b"one")).await.expect("made");
+    store.put_document(&alice(), "p", 1, vec![2], at(2)).await.expect("put");
+    store.put_document(&alice(), "p%", 0, vec![3], at(3)).await.expect("put");
+    store.put_document(&alice(), "unasked", 0, vec![4], at(4)).await.expect("put");
+    store.put_document(&who("st-mary", "bob"), "bobs", 0, vec![5], at(5)).await.expect("put");
+    let expected = OpenedSubject {
+        row: row(b"one"),
+        documents: vec![
+            ("p%".to_owned(), Some(version(1, 3))),
+            ("bobs".to_owned(), None),
+            ("p".to_owned(), Some(version(2, 2))),
+        ],
+    };
+    assert_eq!(store.open_subject(&alice(), &["p%", "bobs", "p"]).await, Ok(Some(expected)));
+    let bare = OpenedSubject { row: row(b"one"), documents: vec![] };
+    assert_eq!(store.open_subject(&alice(), &[]).await, Ok(Some(bare)));
+    assert_eq!(store.open_subject(&who("st-john", "alice"), &["p"]).await, Ok(None), "another tenant");
 }
 
 async fn fill<S: DurableStore>(store: &S, subject: &SubjectKey, n: u8) {
