@@ -319,13 +319,13 @@ fn selecting(what: &AuditSelection) -> AssertSqlSafe<String> {
     ))
 }
 
-type Columns = (i64, Vec<u8>, String, String, Option<String>, Option<Vec<u8>>, i64, Vec<u8>);
+pub(crate) type Columns = (i64, Vec<u8>, String, String, Option<String>, Option<Vec<u8>>, i64, Vec<u8>);
 
 fn commitment(id: i64, bytes: Vec<u8>) -> StoreResult<[u8; 32]> {
     bytes.try_into().map_err(|_| StoreError::Damaged(format!("the commitment of record {}", id - 1)))
 }
 
-fn from_columns(
+pub(crate) fn from_columns(
     (id, bytes, kind, tenant, subject, decision, at, sealed): Columns,
 ) -> StoreResult<(u64, AuditRow)> {
     let damaged = |what: &str| StoreError::Damaged(format!("{what} of record {}", id - 1));

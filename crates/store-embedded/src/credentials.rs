@@ -8,7 +8,7 @@ use crate::EmbeddedStore;
 use crate::file::{error, from_column, to_column};
 
 /// A row without its tenant, which the query knows.
-type Columns = (Vec<u8>, String, Vec<u8>, String, i64, Option<i64>, i64);
+pub(crate) type Columns = (Vec<u8>, String, Vec<u8>, String, i64, Option<i64>, i64);
 
 #[async_trait]
 impl Credentials for EmbeddedStore {
@@ -97,7 +97,7 @@ impl Credentials for EmbeddedStore {
     }
 }
 
-fn from_columns(tenant: &TenantId, columns: Columns) -> StoreResult<CredentialRow> {
+pub(crate) fn from_columns(tenant: &TenantId, columns: Columns) -> StoreResult<CredentialRow> {
     let (id, subject, credential, name, created_at, last_used_at, version) = columns;
     let subject =
         SubjectId::parse(subject).map_err(|e| StoreError::Damaged(format!("a passkey's subject {e}")))?;

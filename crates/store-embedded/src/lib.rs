@@ -10,6 +10,7 @@ mod hot;
 mod samples;
 mod store;
 mod subjects;
+mod transfer;
 mod tree;
 
 pub use hot::{DEFAULT_MAX_ENTRIES, InProcessHot};

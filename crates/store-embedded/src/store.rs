@@ -1,13 +1,15 @@
 //! The durable store: three files in one directory.
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use keyward_store::{StoreError, StoreResult};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
 use crate::audit::AuditFile;
-use crate::file;
 use crate::tree::TreeFile;
+use crate::{file, transfer};
 
 pub(crate) const STATE_FILE: &str = "state.db";
 pub(crate) const AUDIT_FILE: &str = "audit.db";
@@ -25,6 +27,8 @@ pub struct EmbeddedStore {
     pub(crate) readers: SqlitePool,
     pub(crate) audit: AuditFile,
     pub(crate) tree: TreeFile,
+    /// Keeps exports and imports away.
+    _in_use: Arc<File>,
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -41,6 +45,7 @@ impl EmbeddedStore {
     /// file is not what this crate writes. The message names the file.
     pub async fn open(dir: &Path) -> StoreResult<Self> {
         file::make_dir(dir)?;
+        let in_use = Arc::new(transfer::share(dir)?);
         let state = file::make_file(dir, STATE_FILE)?;
         let audit = file::make_file(dir, AUDIT_FILE)?;
         let tree = file::make_file(dir, TREE_FILE)?;
@@ -55,7 +60,7 @@ impl EmbeddedStore {
         drop(connection);
         let audit = AuditFile::open(&audit, AUDIT_FILE).await.map_err(|e| named(AUDIT_FILE, e))?;
         let tree = TreeFile::open(&tree, TREE_FILE).await.map_err(|e| named(TREE_FILE, e))?;
-        Ok(Self { writer, readers: file::readers(&state), audit, tree })
+        Ok(Self { writer, readers: file::readers(&state), audit, tree, _in_use: in_use })
     }
 
     /// Whether all files answer.

@@ -7,6 +7,7 @@ pub mod durable;
 pub mod hot;
 pub mod keys;
 pub mod log;
+pub mod transfer;
 
 pub use durable::*;
 pub use hot::*;
