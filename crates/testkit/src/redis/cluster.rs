@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::server::{RedisServer, StartError, free_port};
+use super::server::{RedisServer, StartError};
 use super::{hold, until};
+use crate::free_port;
 
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;

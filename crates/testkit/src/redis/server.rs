@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::free_port;
 
 /// How long a server may take until it answers.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -227,9 +229,4 @@ impl Drop for RedisServer {
 #[expect(clippy::disallowed_methods, reason = "at the edge of test programs")]
 fn program() -> OsString {
     std::env::var_os("KEYWARD_TEST_REDIS").unwrap_or_else(|| "redis-server".into())
-}
-
-/// A port that nobody listens on just now.
-pub(super) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
