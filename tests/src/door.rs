@@ -14,6 +14,7 @@ use keyward::transport::health::always_ready;
 use keyward::transport::{App, Serving, serve};
 use keyward_api::caller::{Caller, Deadline, Tenants};
 use keyward_api::convert::WireEnum;
+use keyward_api::v1::audit_service_client::AuditServiceClient;
 use keyward_api::v1::decision_service_client::DecisionServiceClient;
 use keyward_api::v1::passkey_service_client::PasskeyServiceClient;
 use keyward_api::v1::profile_service_client::ProfileServiceClient;
@@ -52,8 +53,11 @@ struct Server {
 impl Door {
     /// Calls the services in this process, without a network.
     pub fn in_process(world: &World) -> Self {
-        let caller =
-            Arc::new(Caller { id: CallerId::parse("portal").expect("an id"), tenants: Tenants::All });
+        let caller = Arc::new(Caller {
+            id: CallerId::parse("portal").expect("an id"),
+            tenants: Tenants::All,
+            audit: true,
+        });
         let services = services(world).map_request(move |mut request: Request<Body>| {
             let deadline = Deadline { at: Instant::now() + PATIENCE, set_by_caller: true };
             request.extensions_mut().insert(Arc::clone(&caller));
@@ -79,6 +83,7 @@ impl Door {
             tenants: vec![tenant.to_owned()],
             token_sha256_file: Some(file),
             certificate_san: None,
+            audit: false,
         }];
         Self::serving(world, settings).await
     }
@@ -97,6 +102,7 @@ impl Door {
             ready: always_ready(),
             reload: Arc::new(|| Ok(())),
             reload_files: Vec::new(),
+            log_key: world.engine.log_key().to_string(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
@@ -141,6 +147,11 @@ impl Door {
     /// `PasskeyService`.
     pub fn passkeys(&self) -> PasskeyServiceClient<Wire> {
         PasskeyServiceClient::with_origin(self.wire(), origin())
+    }
+
+    /// `AuditService`.
+    pub fn audit(&self) -> AuditServiceClient<Wire> {
+        AuditServiceClient::with_origin(self.wire(), origin())
     }
 
     /// `ProfileService`.

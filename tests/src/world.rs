@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
+use keyward_audit::{KeyKind, NoteSigner};
 use keyward_domain::{Clock, Entropy, Timestamp};
-use keyward_engine::{Engine, EngineError, EngineSettings, Parts, TokenSigner, Unobserved};
+use keyward_engine::{Engine, EngineError, EngineSettings, LogSettings, Parts, TokenSigner, Unobserved};
 use keyward_keys::RingProvider;
 use keyward_passkeys::{Passkeys, RelyingParty};
 use keyward_policy::PolicySet;
@@ -24,6 +25,8 @@ use crate::{Faults, Person};
 
 /// Where the portal's pages come from.
 pub const ORIGIN: &str = "http://localhost:8080";
+/// The name of the audit log.
+pub const AUDIT_ORIGIN: &str = "keyward.example/audit";
 /// When every test begins: 2033-05-18T03:33:20Z. Ahead of any real clock, so that tokens are not expired for libraries
 /// that ask one.
 pub const BEGIN: Timestamp = Timestamp::from_secs(2_000_000_000);
@@ -33,6 +36,7 @@ pub struct Deployment {
     dir: TempDir,
     ring: Arc<Mutex<KeyRing>>,
     token_key: Vec<u8>,
+    audit_key: Vec<u8>,
     /// The clock that every engine of this deployment reads.
     pub clock: Arc<ManualClock>,
     /// The maker of security keys.
@@ -70,11 +74,12 @@ impl Default for Deployment {
 impl Deployment {
     /// An empty data directory and fresh keys.
     pub fn new() -> Self {
-        let token_key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
+        let key = || Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key").as_ref().to_vec();
         Self {
             dir: tempfile::Builder::new().prefix("keyward-world-").tempdir().expect("a directory"),
             ring: Arc::new(Mutex::new(KeyRing::generate(&Random))),
-            token_key: token_key.as_ref().to_vec(),
+            token_key: key(),
+            audit_key: key(),
             clock: Arc::new(ManualClock::new(BEGIN)),
             maker: Maker::new(),
         }
@@ -111,11 +116,20 @@ impl Deployment {
         self.try_start(hot).await.expect("it starts")
     }
 
+    /// Starts an engine that keeps its log in another way.
+    pub async fn start_with(&self, hot: Hot<'_>, log: LogSettings) -> World {
+        self.try_start_with(hot, log).await.expect("it starts")
+    }
+
     /// The same, where it may not start.
     ///
     /// # Errors
     /// As [`Engine::start`].
     pub async fn try_start(&self, hot: Hot<'_>) -> Result<World, EngineError> {
+        self.try_start_with(hot, LogSettings::new(self.audit_signer())).await
+    }
+
+    async fn try_start_with(&self, hot: Hot<'_>, log: LogSettings) -> Result<World, EngineError> {
         let store = EmbeddedStore::open(self.dir()).await.expect("the store opens");
         let hot: Arc<dyn HotStore> = match hot {
             Hot::InProcess => Arc::new(InProcessHot::new(self.clock.clone(), 100_000)),
@@ -134,6 +148,7 @@ impl Deployment {
             policy: PolicySet::default_set(),
             keys: self.keys(),
             signer: TokenSigner::from_pkcs8(&self.token_key).expect("an Ed25519 key"),
+            log,
             clock: self.clock.clone(),
             entropy: Arc::new(Random),
             observer: Arc::new(Unobserved),
@@ -155,6 +170,11 @@ impl Deployment {
             })
         };
         Arc::new(RingProvider::new(first, Arc::new(Random)).following(Box::new(newer)))
+    }
+
+    /// The key that signs the audit log's checkpoints.
+    pub fn audit_signer(&self) -> NoteSigner {
+        NoteSigner::from_pkcs8(AUDIT_ORIGIN, KeyKind::Note, &self.audit_key).expect("an Ed25519 key")
     }
 
     fn passkeys(&self) -> Passkeys {

@@ -13,6 +13,8 @@ pub struct Caller {
     pub id: CallerId,
     /// The tenants that it may act for.
     pub tenants: Tenants,
+    /// Whether it may open records of the audit log, of its tenants.
+    pub audit: bool,
 }
 
 /// A set of tenants.
@@ -58,7 +60,7 @@ mod tests {
     #[test]
     fn a_caller_is_confined_to_its_tenants() {
         let tenant = |name: &str| TenantId::parse(name).unwrap();
-        let caller = |tenants| Caller { id: CallerId::parse("portal").unwrap(), tenants };
+        let caller = |tenants| Caller { id: CallerId::parse("portal").unwrap(), tenants, audit: false };
         let confined = caller(Tenants::Only([tenant("st-mary")].into()));
         assert!(confined.may_act_for(&tenant("st-mary")));
         assert!(!confined.may_act_for(&tenant("st-mary-2")));

@@ -30,6 +30,9 @@ pub enum Failure {
         /// The tenant that it named.
         tenant: TenantId,
     },
+    /// The calling service has no right to open records of the audit log.
+    #[error("the calling service may not open records of the audit log")]
+    AuditNotAllowed,
     /// As many calls are running as the server takes.
     #[error("too many calls are running; try again after a moment")]
     Overloaded,
@@ -51,6 +54,7 @@ impl Failure {
             Self::Invalid(_) => ErrorReason::InvalidField,
             Self::UnauthenticatedCaller => ErrorReason::UnauthenticatedCaller,
             Self::TenantNotAllowed { .. } => ErrorReason::TenantNotAllowed,
+            Self::AuditNotAllowed => ErrorReason::AuditNotAllowed,
             Self::Overloaded => ErrorReason::Overloaded,
             Self::RateLimited { .. } => ErrorReason::RateLimited,
             Self::Engine(error) => match error {
@@ -65,6 +69,9 @@ impl Failure {
                 EngineError::OptedOut => ErrorReason::BehaviourOptedOut,
                 EngineError::KeyUnavailable { .. } => ErrorReason::KeyUnavailable,
                 EngineError::HardwareUnavailable => ErrorReason::HardwareUnavailable,
+                EngineError::CosignatureRefused { .. } => ErrorReason::CosignatureRefused,
+                EngineError::TooManyWatches => ErrorReason::Overloaded,
+                EngineError::WatchLagged => ErrorReason::WatchLagged,
                 EngineError::DeadlineExceeded => ErrorReason::DeadlineExceeded,
                 EngineError::Internal(_) => ErrorReason::Internal,
             },
@@ -82,13 +89,16 @@ impl Failure {
         match self.reason() {
             ErrorReason::InvalidField => Code::InvalidArgument,
             ErrorReason::UnauthenticatedCaller => Code::Unauthenticated,
-            ErrorReason::TenantNotAllowed => Code::PermissionDenied,
-            ErrorReason::Overloaded | ErrorReason::RateLimited => Code::ResourceExhausted,
+            ErrorReason::TenantNotAllowed | ErrorReason::AuditNotAllowed => Code::PermissionDenied,
+            ErrorReason::Overloaded | ErrorReason::RateLimited | ErrorReason::WatchLagged => {
+                Code::ResourceExhausted
+            }
             ErrorReason::RequestIdReused | ErrorReason::PasskeyExists => Code::AlreadyExists,
             ErrorReason::CeremonyUnknown
             | ErrorReason::PasskeyRejected
             | ErrorReason::BehaviourOptedOut
-            | ErrorReason::HardwareUnavailable => Code::FailedPrecondition,
+            | ErrorReason::HardwareUnavailable
+            | ErrorReason::CosignatureRefused => Code::FailedPrecondition,
             ErrorReason::PasskeyNotFound | ErrorReason::NotFound => Code::NotFound,
             ErrorReason::Conflict => Code::Aborted,
             ErrorReason::StoreUnavailable | ErrorReason::KeyUnavailable => Code::Unavailable,
@@ -101,9 +111,11 @@ impl Failure {
     fn metadata(&self) -> Option<(&'static str, String)> {
         match self {
             Self::TenantNotAllowed { tenant } => Some(("tenant", tenant.to_string())),
-            Self::Engine(EngineError::PasskeyRejected { cause } | EngineError::KeyUnavailable { cause }) => {
-                Some(("cause", (*cause).to_owned()))
-            }
+            Self::Engine(
+                EngineError::PasskeyRejected { cause }
+                | EngineError::KeyUnavailable { cause }
+                | EngineError::CosignatureRefused { cause },
+            ) => Some(("cause", (*cause).to_owned())),
             Self::Engine(EngineError::NotFound { kind }) => Some(("kind", (*kind).to_owned())),
             Self::Engine(EngineError::StoreUnavailable { store }) => Some(("store", (*store).to_owned())),
             Self::Engine(EngineError::Internal(detail)) => Some(("incident", incident(detail))),
@@ -177,6 +189,8 @@ mod tests {
             EngineError::KeyUnavailable { cause: "missing_key" },
             EngineError::OptedOut,
             EngineError::HardwareUnavailable,
+            EngineError::CosignatureRefused { cause: "signature" },
+            EngineError::WatchLagged,
             EngineError::DeadlineExceeded,
             EngineError::Internal("page 7 of the disk".into()),
         ];
@@ -184,6 +198,7 @@ mod tests {
             Failure::Invalid(violations.unwrap_err()),
             Failure::UnauthenticatedCaller,
             Failure::TenantNotAllowed { tenant: TenantId::parse("st-mary").unwrap() },
+            Failure::AuditNotAllowed,
             Failure::Overloaded,
             Failure::RateLimited { retry_after: Duration::from_millis(1500) },
         ];

@@ -11,4 +11,4 @@ mod service;
 pub mod v1;
 
 pub use error::{ERROR_DOMAIN, Failure};
-pub use service::{ApiSettings, DecisionApi, PasskeyApi, ProfileApi, routes};
+pub use service::{ApiSettings, AuditApi, DecisionApi, PasskeyApi, ProfileApi, routes};

@@ -11,6 +11,7 @@ mod replay;
 mod signals;
 mod tile;
 mod tree;
+mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
@@ -24,3 +25,4 @@ pub use record::{
 pub use replay::{Replay, hex, replay};
 pub use tile::{TILE_WIDTH, TileId, bundle, entries_of, hashes_of, tiles_of, width_in};
 pub use tree::{Edge, Tiles, TreeError};
+pub use verify::{Archive, Finding, Trusted, Verification, verify};

@@ -46,6 +46,11 @@ impl Tiles {
         Ok(())
     }
 
+    /// Adds a tile as it is published: hashes at level 0, too.
+    pub(crate) fn insert_hashes(&mut self, id: TileId, hashes: Vec<Hash>) {
+        self.hashes.insert((id.level, id.index), hashes);
+    }
+
     /// The root of the tree of the first `size` entries.
     ///
     /// # Errors
@@ -250,19 +255,24 @@ impl Edge {
 
     /// The root of the tree.
     pub fn root(&self) -> Hash {
-        let mut root: Option<Hash> = None;
-        for hashes in &self.levels {
-            // The subtrees of this level from right to left: one for each bit of the width, the smallest first.
-            let mut end = hashes.len();
-            while end > 0 {
-                let begin = end & (end - 1);
-                let left = perfect_root(&hashes[begin..end]);
-                root = Some(root.map_or(left, |right| node_hash(&left, &right)));
-                end = begin;
-            }
-        }
-        root.unwrap_or_else(empty_root)
+        root_of(&self.levels)
     }
+}
+
+/// The root over the partial tiles of all levels, from level 0 up.
+pub(crate) fn root_of(levels: &[Vec<Hash>]) -> Hash {
+    let mut root: Option<Hash> = None;
+    for hashes in levels {
+        // The subtrees of this level from right to left: one for each bit of the width, the smallest first.
+        let mut end = hashes.len();
+        while end > 0 {
+            let begin = end & (end - 1);
+            let left = perfect_root(&hashes[begin..end]);
+            root = Some(root.map_or(left, |right| node_hash(&left, &right)));
+            end = begin;
+        }
+    }
+    root.unwrap_or_else(empty_root)
 }
 
 #[cfg(test)]
@@ -299,7 +309,9 @@ mod tests {
                     edge => break edge.unwrap(),
                 }
             };
-            (size..size + step).for_each(|n| edge.push(entry(n)));
+            for n in size..size + step {
+                edge.push(entry(n));
+            }
             size += step;
             for (id, bytes) in edge.take_tiles() {
                 let before = stored.insert((id.level, id.index), bytes.clone()).unwrap_or_default();
@@ -330,7 +342,8 @@ mod tests {
             let mut wanted: Vec<_> =
                 crate::tile::tiles_of(size).map(|t| (t.level, t.index, t.width)).collect();
             let mut there: Vec<_> = stored.iter().map(|((l, i), bytes)| (*l, *i, bytes.len() / 32)).collect();
-            (wanted.sort_unstable(), there.sort_unstable());
+            wanted.sort_unstable();
+            there.sort_unstable();
             assert_eq!(there, wanted, "{steps:?}");
             let tiles = all(&stored);
             for size in [1, 2, 3, 255, 256, 257, 299, size - 1, size].into_iter().filter(|it| *it <= size) {

@@ -45,6 +45,18 @@ pub enum EngineError {
     /// The person opted out of behaviour, and it was asked to be learned.
     #[error("the person opted out of behaviour")]
     OptedOut,
+    /// A cosignature is not one of a known witness under a checkpoint of this log.
+    #[error("the cosignature was refused: {cause}")]
+    CosignatureRefused {
+        /// A stable name.
+        cause: &'static str,
+    },
+    /// As many watch the log as may.
+    #[error("too many watch the log")]
+    TooManyWatches,
+    /// A watcher of the log did not keep up.
+    #[error("the watcher did not keep up with the log")]
+    WatchLagged,
     /// No attestation roots are configured.
     #[error("hardware-bound passkeys cannot be registered: no attestation roots are configured")]
     HardwareUnavailable,

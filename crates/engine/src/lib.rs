@@ -20,32 +20,44 @@ mod passkeys;
 mod people;
 mod profile_care;
 mod profiles;
+mod proofs;
 mod recent;
+mod records;
 mod reports;
+mod retention;
 mod session;
 mod settings;
 mod step_up;
 mod token;
+mod tree;
+mod trial;
 mod types;
+mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use keyward_audit::VerifierKey;
 use keyward_domain::{Clock, Entropy, SessionId, SubjectKey, TenantId};
 use keyward_passkeys::Passkeys;
 use keyward_policy::PolicySet;
 use keyward_seal::MacKey;
 use keyward_store::{DurableStore, HotStore, KeyProvider};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 pub use error::EngineError;
 pub use export::Export;
 pub use health::StoresUp;
 pub use keys::{KeyUsage, Rewrapping, key_usage};
 pub use observer::{Observer, Stage, Unobserved};
-pub use settings::{AuditFailure, EngineSettings};
+pub use proofs::{ConsistencyProof, LogCheckpoint};
+pub use records::{Contents, LoggedRecord, RecordName, RecordPage, RecordQuery};
+pub use settings::{AuditFailure, EngineSettings, LogSettings};
 pub use token::{TokenSigner, acr};
+pub use trial::{Came, PolicyDifference, PolicyTrial, TrialPage};
 pub use types::*;
+pub use watch::Watch;
 
 /// What an engine is put together from.
 pub struct Parts {
@@ -61,6 +73,8 @@ pub struct Parts {
     pub keys: Arc<dyn KeyProvider>,
     /// Signs decision tokens.
     pub signer: TokenSigner,
+    /// How the audit log is kept.
+    pub log: LogSettings,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -88,13 +102,21 @@ pub struct Engine {
     profiles: Arc<profiles::Profiles>,
     lately: recent::LatelyTyped,
     log: log::Log,
+    tree: Arc<tree::Tree>,
+    /// Ends the task that grows the tree, when the engine is dropped.
+    _grows: oneshot::Sender<()>,
+    witnesses: Vec<VerifierKey>,
+    retention: Option<Duration>,
+    watches: Arc<Semaphore>,
+    /// The digest of the policy that the log last said decides; none before [`Engine::record_policy`].
+    policy_on_record: ArcSwapOption<[u8; 32]>,
     learner: learn::Learner,
     verifications: Semaphore,
 }
 
 impl Engine {
-    /// Puts an engine together and starts its two tasks: the audit log's and the learner's. Must be called within a
-    /// Tokio runtime. The deployment's own data key is made by the first engine that starts on a store.
+    /// Puts an engine together and starts its tasks: the audit log's, the one of the tree over it, and the learner's. Must
+    /// be called within a Tokio runtime. The deployment's own data key is made by the first engine that starts on a store.
     ///
     /// # Errors
     /// [`EngineError::KeyUnavailable`] when the deployment's own data key cannot be unwrapped: then nobody's could.
@@ -110,6 +132,15 @@ impl Engine {
         let profiles = Arc::new(profiles::Profiles::new(parts.durable.clone(), &parts.settings));
         let own = people.own_secret(&SubjectKey::of_deployment()).await?;
         let log = log::Log::start(parts.durable.clone(), own.sealing_key("audit"), parts.entropy.clone());
+        let tree = Arc::new(tree::Tree {
+            store: parts.durable.clone(),
+            clock: parts.clock.clone(),
+            observer: parts.observer.clone(),
+            signer: parts.log.signer,
+            earlier_keys: parts.log.earlier_keys,
+        });
+        let (grows, stop) = oneshot::channel();
+        tokio::spawn(tree::run(tree.clone(), parts.log.checkpoint_interval, stop));
         let trainer = learn::Trainer {
             store: parts.durable.clone(),
             people: people.clone(),
@@ -119,7 +150,7 @@ impl Engine {
             observer: parts.observer.clone(),
             budget: parts.settings.friction,
         };
-        Ok(Arc::new(Self {
+        let engine = Arc::new(Self {
             learner: learn::Learner::start(trainer, parts.settings.learning_queue),
             verifications: Semaphore::new(parts.settings.verify_concurrency.max(1)),
             durable: parts.durable,
@@ -137,7 +168,15 @@ impl Engine {
             people,
             profiles,
             log,
-        }))
+            tree,
+            _grows: grows,
+            witnesses: parts.log.witnesses,
+            retention: parts.log.retention,
+            watches: Arc::new(Semaphore::new(watch::WATCHES)),
+            policy_on_record: ArcSwapOption::empty(),
+        });
+        tokio::spawn(retention::run(Arc::downgrade(&engine)));
+        Ok(engine)
     }
 
     /// A nonce for telemetry, good for one assessment in one session. Costs no store access.
@@ -150,7 +189,8 @@ impl Engine {
         self.signer.jwks().to_owned()
     }
 
-    /// Puts another policy in place, from the next decision on.
+    /// Puts another policy in place, from the next decision on. The log says so within a second, once
+    /// [`Engine::record_policy`] was called.
     pub fn set_policy(&self, policy: PolicySet) {
         self.policy.store(Arc::new(policy));
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use keyward_audit::{Hash, Leaf, Record, SALT_BYTES, leaf_hash};
 use keyward_domain::{DecisionId, Entropy, SubjectKey};
-use keyward_seal::{Bound, DataKey};
+use keyward_seal::DataKey;
 use keyward_store::{AuditRow, DurableStore, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::EngineError;
+use crate::records::bound;
 
 /// Records that go with one commit at most.
 const BATCH: usize = 256;
@@ -84,6 +85,11 @@ impl Log {
         Leaf::open(&row.commitment, &opening).ok()
     }
 
+    /// The key that seals what concerns no person.
+    pub(crate) const fn deployment_key(&self) -> &DataKey {
+        &self.deployment
+    }
+
     /// Sends a record and waits until it is durable.
     pub(crate) async fn append(&self, record: &Record, key: Option<&DataKey>) -> Result<u64, EngineError> {
         self.send(record, None, key).await?.index().await
@@ -102,10 +108,6 @@ impl Accepted {
             Err(_) => Err(stopped()),
         }
     }
-}
-
-fn bound(who: &SubjectKey) -> Bound<'_> {
-    Bound { who, kind: "audit", name: "", version: 0 }
 }
 
 fn stopped() -> EngineError {

@@ -45,6 +45,8 @@ pub trait Observer: Send + Sync + 'static {
     fn store(&self, _store: &'static str, _up: bool) {}
     /// A profile was trained.
     fn trained(&self, _maturity: Maturity, _took: Duration) {}
+    /// The age of the audit log's newest checkpoint, and how many records are not in it yet.
+    fn log(&self, _checkpoint_age: Duration, _records_beyond: u64) {}
     /// Learning jobs that wait, and whether one was dropped just now.
     fn learning(&self, _waiting: usize, _dropped: bool) {}
 }

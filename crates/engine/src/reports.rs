@@ -2,10 +2,10 @@
 
 use keyward_audit::{Event, Leaf, Record};
 use keyward_domain::{DecisionId, SessionId, SubjectKey};
-use keyward_seal::Bound;
 
 use crate::people::{durable, hot};
 use crate::profiles::Taught;
+use crate::records::bound;
 use crate::session::{self, SessionState};
 use crate::{Engine, EngineError, ReportedOutcome, SessionRisk};
 
@@ -91,8 +91,7 @@ impl Engine {
         let unknown = EngineError::NotFound { kind: "decision" };
         let row = self.durable.by_decision(&who.tenant, decision).await.map_err(durable)?;
         let (Some((_, row)), Some(person)) = (row, self.people.get(who).await?) else { return Err(unknown) };
-        let bound = Bound { who, kind: "audit", name: "", version: 0 };
-        let opening = person.data_key.open(&bound, &row.sealed).map_err(|_| unknown)?;
+        let opening = person.data_key.open(&bound(who), &row.sealed).map_err(|_| unknown)?;
         Leaf::open(&row.commitment, &opening).map_err(|e| EngineError::Internal(e.to_string()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyward_audit::{NoteSigner, VerifierKey};
 use keyward_domain::Outcome;
 use keyward_scoring::friction::Budget;
 use keyward_scoring::record_access::Ceilings;
@@ -39,6 +40,30 @@ pub struct EngineSettings {
     pub profile_cache_bytes: u64,
     /// Persons whose keys and known devices are cached.
     pub subject_cache_entries: u64,
+}
+
+/// How the audit log is kept.
+#[derive(Debug)]
+pub struct LogSettings {
+    /// Signs checkpoints. The key's name is the log's origin.
+    pub signer: NoteSigner,
+    /// Keys that signed this log's checkpoints before; the log goes on from one of theirs.
+    pub earlier_keys: Vec<VerifierKey>,
+    /// Witnesses whose cosignatures are kept.
+    pub witnesses: Vec<VerifierKey>,
+    /// How often records are integrated into the tree and a checkpoint is signed.
+    pub checkpoint_interval: Duration,
+    /// How long records are kept; absent: for ever. Their hashes are kept for ever.
+    pub retention: Option<Duration>,
+}
+
+impl LogSettings {
+    /// A log that is kept by this key alone, with a checkpoint a second, for ever.
+    pub const fn new(signer: NoteSigner) -> Self {
+        let checkpoint_interval = Duration::from_secs(1);
+        let retention = None;
+        Self { signer, earlier_keys: Vec::new(), witnesses: Vec::new(), checkpoint_interval, retention }
+    }
 }
 
 /// What an ALLOW becomes when it cannot be recorded.

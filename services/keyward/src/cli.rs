@@ -10,6 +10,7 @@ use keyward_keys::RingProvider;
 use keyward_store_embedded::EmbeddedStore;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::audit::AuditCommand;
 use crate::bench::{BenchOptions, EchoOptions};
 use crate::compose::compose;
 use crate::demo::TryOptions;
@@ -17,7 +18,7 @@ use crate::keys::KeysCommand;
 use crate::observability::Telemetry;
 use crate::settings::{Settings, Sources};
 use crate::transport::{Drained, Reload, serve, tls};
-use crate::{bench, demo, doctor, keys, probe, settings, startup};
+use crate::{audit, bench, demo, doctor, keys, probe, settings, startup};
 
 /// Behavioural authentication for healthcare: ALLOW, STEP_UP or DENY. Without a command, serves.
 #[derive(Debug, Parser)]
@@ -59,6 +60,9 @@ pub enum Command {
     /// Rotate the keys that wrap everybody's data keys, beside running servers.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The tamper-evident log: export it, verify an export offline, show checkpoint and key.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Tell what is wrong with this deployment. Exit code 1 when something would fail.
     Doctor,
     /// Copy the embedded store into a folder, beside a running server. The keys are not in the copy.
@@ -124,6 +128,13 @@ fn run(cli: &Cli) -> Outcome {
             let settings = Settings::load(&sources)?;
             runtime()?.block_on(keys::run(command, &settings, &mut std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Audit(command)) => {
+            if let Some(outcome) = audit::offline(command, &mut std::io::stdout()) {
+                return outcome;
+            }
+            let settings = Settings::load(&sources)?;
+            runtime()?.block_on(audit::run(command, &settings, &mut std::io::stdout()))
         }
         Some(Command::Doctor) => {
             let findings = runtime()?.block_on(doctor::examine(&sources));
@@ -197,6 +208,10 @@ async fn serve_until_told(settings: &Settings) -> Outcome {
     print!("{}", startup::banner(settings, &serving));
     let drained = serving.finished().await?;
     composed.engine.learned().await;
+    // The last records get their checkpoint now rather than at the next start.
+    if let Err(error) = composed.engine.integrate_log().await {
+        tracing::warn!(%error, "the last audit records are not in a checkpoint yet");
+    }
     composed.store.close().await;
     tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
     Ok(match drained {

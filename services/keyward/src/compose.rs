@@ -9,8 +9,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use keyward_api::ApiSettings;
 use keyward_api::v1::DESCRIPTORS;
+use keyward_audit::{KeyKind, NoteSigner, VerifierKey};
 use keyward_domain::{Clock, Entropy};
-use keyward_engine::{Engine, EngineError, EngineSettings, Parts, TokenSigner};
+use keyward_engine::{Engine, EngineError, EngineSettings, LogSettings, Parts, TokenSigner};
 use keyward_keys::{KmsPlugin, KmsSettings, Moving, RingProvider};
 use keyward_passkeys::{Passkeys, RelyingParty};
 use keyward_policy::PolicySet;
@@ -66,6 +67,9 @@ pub enum ComposeError {
         "keys: {0} of the deployment; without what wrapped it nothing opens: `keyward keys status` says what is missing"
     )]
     Engine(#[from] EngineError),
+    /// The audit log did not take the record of which policy decides.
+    #[error("the policy in force cannot be recorded: {0}")]
+    Policy(String),
     /// Settings that are sound one by one and not together.
     #[error("{0}")]
     Settings(String),
@@ -101,12 +105,15 @@ pub async fn compose(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Comp
         policy: policy(settings.policy.file.as_deref())?,
         keys: provider,
         signer: signer(&settings.token_signing_key_file())?,
+        log: log_settings(settings)?,
         clock: clock.clone(),
         entropy,
         observer: metrics.clone(),
         settings: engine_settings(settings),
     };
-    Ok(Composed { engine: Engine::start(parts).await?, store, ring, clock })
+    let engine = Engine::start(parts).await?;
+    engine.record_policy().await.map_err(|e| ComposeError::Policy(e.to_string()))?;
+    Ok(Composed { engine, store, ring, clock })
 }
 
 impl Composed {
@@ -127,6 +134,7 @@ impl Composed {
             ready: ready(self.engine.clone()),
             reload: reload_policy(self.engine.clone(), settings.policy.file.clone()),
             reload_files: settings.policy.file.iter().cloned().collect(),
+            log_key: self.engine.log_key().to_string(),
         }
     }
 }
@@ -321,12 +329,52 @@ async fn first_ring(
     key_ring(settings, entropy)
 }
 
-fn signer(path: &Path) -> Result<TokenSigner, ComposeError> {
-    let make = || {
+/// A key that signs, made on the first run.
+fn signing_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    secrets::read_or_make(path, || {
         let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
         Zeroizing::new(key.expect("aws-lc aborts rather than give no randomness").as_ref().to_vec())
+    })
+}
+
+/// How the audit log is kept, with the key that signs its checkpoints.
+///
+/// # Errors
+/// [`ComposeError`] naming the file or setting.
+pub fn log_settings(settings: &Settings) -> Result<LogSettings, ComposeError> {
+    let (audit, path) = (&settings.audit, settings.audit_signing_key_file());
+    let signer = NoteSigner::from_pkcs8(&audit.origin, KeyKind::Note, &signing_key(&path)?)
+        .map_err(|e| ComposeError::Content { path, text: e.to_string() })?;
+    let keys = |key: &str, texts: &[String]| -> Result<Vec<VerifierKey>, ComposeError> {
+        let read = texts.iter().map(|text| VerifierKey::parse(text)).collect::<Result<_, _>>();
+        read.map_err(|e| ComposeError::Settings(format!("audit.{key}: {e}")))
     };
-    let der = secrets::read_or_make(path, make)?;
+    Ok(LogSettings {
+        signer,
+        earlier_keys: keys("earlier_keys", &audit.earlier_keys)?,
+        witnesses: keys("witness_keys", &audit.witness_keys)?,
+        checkpoint_interval: Duration::from_millis(audit.checkpoint_interval_ms),
+        retention: (audit.retention_days > 0).then(|| days(audit.retention_days)),
+    })
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_hours(24) * days
+}
+
+/// Opens the durable store of a deployment that has run before, to read it beside the server.
+///
+/// # Errors
+/// [`ComposeError`] when there is none, or it cannot be opened.
+pub async fn open_durable(settings: &Settings) -> Result<Arc<dyn DurableStore>, ComposeError> {
+    let path = settings.store.data_dir.clone();
+    // Opening would make what is missing.
+    std::fs::metadata(&path).map_err(|source| ComposeError::File { path: path.clone(), source })?;
+    Ok(Arc::new(EmbeddedStore::open(&path).await?))
+}
+
+fn signer(path: &Path) -> Result<TokenSigner, ComposeError> {
+    let der = signing_key(path)?;
     TokenSigner::from_pkcs8(&der)
         .map_err(|e| ComposeError::Content { path: path.to_owned(), text: e.to_string() })
 }

@@ -18,7 +18,13 @@ pub fn banner(settings: &Settings, serving: &Serving) -> String {
         line(&mut out, "health", &format!("{probes} (plaintext, health alone)"));
     }
     if let Some(http) = serving.http {
-        line(&mut out, "HTTP", &format!("http://{http}/metrics  /healthz  /.well-known/jwks.json"));
+        line(
+            &mut out,
+            "HTTP",
+            &format!(
+                "http://{http}/metrics  /healthz  /.well-known/jwks.json  /.well-known/keyward-audit-key"
+            ),
+        );
     }
     line(&mut out, "data", &settings.store.data_dir.display().to_string());
     match settings.callers.len() {

@@ -2,6 +2,7 @@
 
 mod durable;
 mod keys;
+mod log;
 mod redis;
 mod restart;
 mod secrecy;

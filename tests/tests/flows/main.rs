@@ -1,10 +1,12 @@
 //! What callers do, over the wire, in the order of the contract.
 
+mod audit;
 mod consent;
 mod edge;
 mod export;
 mod learning;
 mod passkeys;
+mod records;
 mod rights;
 mod sessions;
 mod step_up;

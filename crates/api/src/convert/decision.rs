@@ -45,11 +45,11 @@ pub fn risk(risk: SessionRisk) -> v1::GetRiskResponse {
     }
 }
 
-fn fused_risk(risk: domain::Risk) -> v1::Risk {
+pub(super) fn fused_risk(risk: domain::Risk) -> v1::Risk {
     v1::Risk { score: risk.score, band: risk.band.number(), computed_at: Some(timestamp_to_wire(risk.at)) }
 }
 
-fn signal(signal: &domain::Signal) -> v1::Signal {
+pub(super) fn signal(signal: &domain::Signal) -> v1::Signal {
     v1::Signal {
         kind: signal.kind.number(),
         status: signal.status.number(),
@@ -61,7 +61,7 @@ fn signal(signal: &domain::Signal) -> v1::Signal {
     }
 }
 
-fn reason(reason: domain::Reason) -> v1::Reason {
+pub(super) fn reason(reason: domain::Reason) -> v1::Reason {
     v1::Reason {
         code: reason.code.number(),
         admin_text: reason.code.admin_text().to_owned(),
@@ -79,7 +79,7 @@ fn step_up(step_up: domain::StepUp) -> v1::StepUp {
     }
 }
 
-fn assurance(assurance: domain::Assurance) -> v1::Assurance {
+pub(super) fn assurance(assurance: domain::Assurance) -> v1::Assurance {
     v1::Assurance {
         aal: aal_to_wire(assurance.aal).into(),
         acr: acr(assurance.aal).unwrap_or_default(),

@@ -21,15 +21,24 @@ pub(super) fn past(
     let Some(moment) = moment else {
         return Err(found.add(at, "must be set"));
     };
-    if !SECONDS.contains(&moment.seconds) || !(0..1_000_000_000).contains(&moment.nanos) {
-        return Err(found.add(at, "must be a valid google.protobuf.Timestamp"));
-    }
-    // In range, so the product stays below 2^58.
-    let moment = Timestamp { micros: moment.seconds * 1_000_000 + i64::from(moment.nanos) / 1_000 };
+    let moment = any(moment, at, found)?;
     if moment > now.plus(AHEAD) {
         return Err(found.add(at, "must not lie more than a minute ahead"));
     }
     Ok(moment)
+}
+
+/// Any moment.
+pub(super) fn any(
+    moment: prost_types::Timestamp,
+    at: Path<'_>,
+    found: &mut Violations,
+) -> Checked<Timestamp> {
+    if !SECONDS.contains(&moment.seconds) || !(0..1_000_000_000).contains(&moment.nanos) {
+        return Err(found.add(at, "must be a valid google.protobuf.Timestamp"));
+    }
+    // In range, so the product stays below 2^58.
+    Ok(Timestamp { micros: moment.seconds * 1_000_000 + i64::from(moment.nanos) / 1_000 })
 }
 
 /// A moment as the contract writes it.

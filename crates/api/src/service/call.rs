@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_domain::TenantId;
+use keyward_domain::{CallerId, SubjectKey, TenantId};
 use keyward_engine::EngineError;
 use tokio::time::{Instant, timeout_at};
 use tonic::Request;
 use tracing::Instrument as _;
 
 use super::ApiSettings;
-use crate::caller::{Caller, Deadline};
+use crate::caller::{Caller, Deadline, Tenants};
 use crate::error::Failure;
 
 /// What the way from the engine's answer to the encoded message may take.
@@ -51,6 +51,25 @@ impl Call {
         }
     }
 
+    /// Refuses a caller that may not open records of the log, and a tenant that it may not act for. What concerns the
+    /// whole deployment is for those that may act for every tenant.
+    pub(super) fn may_audit(&self, tenant: &TenantId) -> Result<(), Failure> {
+        self.has_right_to_audit()?;
+        self.may_act_for(tenant)?;
+        let everywhere = self.caller.tenants == Tenants::All || *tenant != SubjectKey::of_deployment().tenant;
+        if everywhere { Ok(()) } else { Err(Failure::AuditNotAllowed) }
+    }
+
+    /// Refuses a caller that may not open records of any tenant, before anything of its message is looked at.
+    pub(super) fn has_right_to_audit(&self) -> Result<(), Failure> {
+        if self.caller.audit { Ok(()) } else { Err(Failure::AuditNotAllowed) }
+    }
+
+    /// Who calls.
+    pub(super) fn caller(&self) -> &CallerId {
+        &self.caller.id
+    }
+
     /// When the engine must have answered an assessment.
     pub(super) fn assessment_deadline(&self) -> Instant {
         self.assessment_until.checked_sub(WAY_BACK).unwrap_or(self.assessment_until)
@@ -87,15 +106,16 @@ impl Call {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use keyward_domain::CallerId;
-
     use super::*;
-    use crate::caller::Tenants;
 
     fn request(deadline: Option<Deadline>) -> Request<()> {
         let tenants = Tenants::Only([TenantId::parse("st-mary").unwrap()].into());
         let mut request = Request::new(());
-        request.extensions_mut().insert(Arc::new(Caller { id: CallerId::parse("portal").unwrap(), tenants }));
+        request.extensions_mut().insert(Arc::new(Caller {
+            id: CallerId::parse("portal").unwrap(),
+            tenants,
+            audit: true,
+        }));
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
@@ -118,6 +138,26 @@ mod tests {
         let call = open(None);
         assert_eq!(call.may_act_for(&TenantId::parse("st-mary").unwrap()), Ok(()));
         assert_eq!(call.may_act_for(&other), Err(Failure::TenantNotAllowed { tenant: other }));
+    }
+
+    #[test]
+    fn records_are_opened_for_those_with_the_right_and_their_tenants() {
+        let tenant = |name: &str| TenantId::parse(name).unwrap();
+        let call = |tenants, audit| {
+            let caller = Caller { id: CallerId::parse("officer").unwrap(), tenants, audit };
+            let mut call = open(None);
+            call.caller = Arc::new(caller);
+            call
+        };
+        let own = || Tenants::Only([tenant("st-mary"), SubjectKey::of_deployment().tenant].into());
+        assert_eq!(call(own(), true).may_audit(&tenant("st-mary")), Ok(()));
+        assert_eq!(call(own(), false).may_audit(&tenant("st-mary")), Err(Failure::AuditNotAllowed));
+        assert!(call(own(), true).may_audit(&tenant("st-john")).is_err());
+        assert_eq!(
+            call(own(), true).may_audit(&SubjectKey::of_deployment().tenant),
+            Err(Failure::AuditNotAllowed)
+        );
+        assert_eq!(call(Tenants::All, true).may_audit(&SubjectKey::of_deployment().tenant), Ok(()));
     }
 
     #[test]

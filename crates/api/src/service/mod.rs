@@ -1,5 +1,6 @@
 //! The services: each call checks who asks, converts, has the engine answer, and converts back. No rule lives here.
 
+mod audit;
 mod call;
 mod decision;
 mod passkey;
@@ -13,11 +14,13 @@ use keyward_engine::Engine;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder as Reflection;
 
+pub use audit::AuditApi;
 pub use decision::DecisionApi;
 pub use passkey::PasskeyApi;
 pub use profile::ProfileApi;
 
 use crate::v1::DESCRIPTORS;
+use crate::v1::audit_service_server::AuditServiceServer;
 use crate::v1::decision_service_server::DecisionServiceServer;
 use crate::v1::passkey_service_server::PasskeyServiceServer;
 use crate::v1::profile_service_server::ProfileServiceServer;
@@ -49,7 +52,7 @@ struct Shared {
     settings: ApiSettings,
 }
 
-/// The three services and reflection (v1, and v1alpha for older tools).
+/// The four services and reflection (v1, and v1alpha for older tools).
 ///
 /// The transport must put an `Arc<Caller>` and a [`Deadline`](crate::caller::Deadline) into the extensions of every
 /// request; without a caller, every call is refused. It also adds gRPC-Web, spans and the health service.
@@ -62,6 +65,7 @@ pub fn routes(engine: &Arc<Engine>, clock: &Arc<dyn Clock>, settings: ApiSetting
     let bytes = settings.max_message_bytes;
     let decisions = DecisionServiceServer::new(DecisionApi(shared.clone())).max_decoding_message_size(bytes);
     let passkeys = PasskeyServiceServer::new(PasskeyApi(shared.clone())).max_decoding_message_size(bytes);
+    let audit = AuditServiceServer::new(AuditApi(shared.clone())).max_decoding_message_size(bytes);
     let profiles = ProfileServiceServer::new(ProfileApi(shared));
     let profiles = profiles.max_decoding_message_size(bytes.max(MAX_IMPORT_BYTES));
     let v1 = reflection().build_v1().expect("the descriptors were compiled with this crate");
@@ -71,6 +75,7 @@ pub fn routes(engine: &Arc<Engine>, clock: &Arc<dyn Clock>, settings: ApiSetting
         .add_service(decisions)
         .add_service(passkeys)
         .add_service(profiles)
+        .add_service(audit)
         .add_service(v1)
         .add_service(v1alpha);
     routes.routes()

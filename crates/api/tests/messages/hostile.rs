@@ -126,6 +126,8 @@ fn text(field: &str, well_meant: bool, tape: &mut Tape<'_>) -> String {
     match field {
         "ip" => tape.pick(&["", "192.0.2.1", "2001:db8::1"]).to_owned(),
         "decision_id" => "0193f0a0-0000-7000-8000-000000000000".to_owned(),
+        "policy" => r#"@id("a") permit (principal, action, resource);"#.to_owned(),
+        "page_token" => tape.pick(&["", "AAAAAAAAAAAAAAAAAAAABw"]).to_owned(),
         "passkey_id" => tape.pick(&["AQID", "_-8"]).to_owned(),
         "justification" => "the patient is unconscious".to_owned(),
         _ => tape.pick(&["a", "st-mary", "clinician", "password"]).to_owned(),

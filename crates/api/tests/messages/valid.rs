@@ -17,9 +17,11 @@ use proptest::sample::{select, subsequence};
 pub(crate) const NOW: Timestamp = Timestamp { micros: 1_764_000_000_123_456 };
 
 const ID: &str = "[!-z~]{1,128}";
+/// Without the asterisk: alone, it stands for no person and no tenant.
+const WHO: &str = "[!-)+-z~]{1,128}";
 
 pub(crate) fn assessment() -> impl Strategy<Value = Assessment> {
-    let ids = (ID, ID, ID, ID, vec(ID, 1..=16));
+    let ids = (ID, WHO, WHO, ID, vec(ID, 1..=16));
     let context = (device(), action(), client(), claims());
     let shown = (option::of((ID, "[ -~]{1,300}")), option::of("[a-zäöü]{10,500}"));
     (ids, context, telemetry(), shown).prop_map(|(ids, context, telemetry, (assertion, words))| {

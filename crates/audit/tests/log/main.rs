@@ -4,3 +4,4 @@ mod common;
 mod independent;
 mod notes;
 mod proofs;
+mod verify;

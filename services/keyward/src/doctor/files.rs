@@ -62,6 +62,7 @@ pub(super) fn secrets(settings: &Settings) -> Vec<Finding> {
     let ours = [
         ("keys.key_ring_file", Some(settings.key_ring_file()), made),
         ("keys.token_signing_key_file", Some(settings.token_signing_key_file()), made),
+        ("audit.signing_key_file", Some(settings.audit_signing_key_file()), made),
     ];
     let files = optional.into_iter().chain(ours);
     files.filter_map(|(key, path, absent)| Some(secret(key, &path?, absent))).collect()
@@ -170,7 +171,7 @@ mod tests {
         settings.redis.password_file = Some("/nonexistent/a".into());
         settings.server.tls_key_file = Some("/nonexistent/b".into());
         let levels: Vec<_> = secrets(&settings).iter().map(|f| f.level).collect();
-        assert_eq!(levels, [Level::Fail, Level::Fail, Level::Ok, Level::Ok]);
+        assert_eq!(levels, [Level::Fail, Level::Fail, Level::Ok, Level::Ok, Level::Ok]);
     }
 
     #[test]
@@ -183,6 +184,7 @@ mod tests {
             tenants: vec!["*".to_owned()],
             token_sha256_file: Some(path.clone()),
             certificate_san: None,
+            audit: false,
         });
         let level = |settings: &Settings| token_files(settings)[0].level;
         assert_eq!(level(&settings), Level::Fail);

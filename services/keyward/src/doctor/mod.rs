@@ -1,5 +1,6 @@
 //! What is wrong with a deployment, one line a finding.
 
+mod audit;
 mod files;
 mod parts;
 mod tls;
@@ -87,6 +88,7 @@ pub async fn examine(sources: &Sources) -> Vec<Finding> {
     findings.extend(parts::key_ring(&settings));
     findings.extend(parts::embedded(&settings).await);
     findings.extend(parts::data_keys(&settings).await);
+    findings.extend(audit::log(&settings, now).await);
     findings.extend(parts::redis(&settings).await);
     findings
 }

@@ -1,4 +1,4 @@
-//! The HTTP endpoint: `/metrics`, `/healthz` and `/.well-known/jwks.json`. Reading only.
+//! The HTTP endpoint: `/metrics`, `/healthz`, and public keys under `/.well-known`. Reading only.
 
 use std::convert::Infallible;
 use std::io;
@@ -32,6 +32,8 @@ pub struct Pages {
     pub telemetry: Telemetry,
     /// For `/.well-known/jwks.json`.
     pub jwks: Jwks,
+    /// For `/.well-known/keyward-audit-key`.
+    pub log_key: String,
     /// For `/healthz`. When its sender is gone, the endpoint ends.
     pub ready: watch::Receiver<bool>,
 }
@@ -96,13 +98,17 @@ fn page(method: &Method, path: &str, pages: &Pages) -> Response<Full<Bytes>> {
         "/metrics" => text(StatusCode::OK, prometheus::TEXT_FORMAT, pages.telemetry.prometheus_text()),
         "/healthz" if *pages.ready.borrow() => text(StatusCode::OK, "text/plain", "serving\n".to_owned()),
         "/healthz" => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not serving\n".to_owned()),
-        "/.well-known/jwks.json" => {
-            let mut answer = text(StatusCode::OK, "application/jwk-set+json", (pages.jwks)());
-            answer.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("public, max-age=300"));
-            answer
+        "/.well-known/jwks.json" => cached(text(StatusCode::OK, "application/jwk-set+json", (pages.jwks)())),
+        "/.well-known/keyward-audit-key" => {
+            cached(text(StatusCode::OK, "text/plain", format!("{}\n", pages.log_key)))
         }
         _ => text(StatusCode::NOT_FOUND, "text/plain", "not found\n".to_owned()),
     }
+}
+
+fn cached(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    answer.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("public, max-age=300"));
+    answer
 }
 
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {

@@ -39,6 +39,8 @@ pub struct Metrics {
     store_up: Gauge<u64>,
     training_queue: Gauge<u64>,
     training_dropped: Counter<u64>,
+    checkpoint_age: Gauge<f64>,
+    records_beyond: Gauge<u64>,
 }
 
 /// An instrument with one attribute set a value of its label, by the value's position.
@@ -78,6 +80,12 @@ impl Metrics {
         let signals =
             counter("keyward.decision.profiles", "Typing that was scored, by the maturity of its profile");
         let dropped = counter("keyward.training.dropped", "Lessons dropped because too many were waiting");
+        let age = meter
+            .f64_gauge("keyward.audit.checkpoint.age")
+            .with_unit("s")
+            .with_description("Age of the audit log's newest checkpoint; it grows while nothing is appended")
+            .build();
+        let beyond = "Audit records that are not in the newest checkpoint yet";
         dropped.add(0, &[]);
         let queue = gauge(meter, "keyward.training.queue", "Profiles that wait for training");
         queue.record(0, &[]);
@@ -116,6 +124,8 @@ impl Metrics {
                 .with_description("End of the certificate in use, in seconds since 1970")
                 .build(),
             reloads: counter("keyward.reloads", "Readings of changed files, by result"),
+            checkpoint_age: age,
+            records_beyond: gauge(meter, "keyward.audit.records.beyond", beyond),
             training_dropped: dropped,
             signals: Labelled::new(signals, "maturity", Maturity::ALL.iter().map(|m| m.name())).at_zero(),
             decisions: Labelled::new(decisions, "outcome", Outcome::ALL.iter().map(|o| o.name())).at_zero(),
@@ -191,6 +201,11 @@ impl Observer for Metrics {
         self.training.record(took.as_secs_f64(), &[]);
     }
 
+    fn log(&self, checkpoint_age: Duration, records_beyond: u64) {
+        self.checkpoint_age.record(checkpoint_age.as_secs_f64(), &[]);
+        self.records_beyond.record(records_beyond, &[]);
+    }
+
     fn learning(&self, waiting: usize, dropped: bool) {
         self.training_queue.record(waiting as u64, &[]);
         if dropped {
@@ -245,6 +260,7 @@ mod tests {
         metrics.friction_budget(0.25);
         metrics.certificate(Some(1_800_000_000));
         metrics.reloaded(false);
+        metrics.log(Duration::from_millis(1500), 7);
         let text = telemetry.prometheus_text();
         for line in [
             r#"keyward_decisions_total{outcome="step_up"} 2"#,
@@ -258,6 +274,8 @@ mod tests {
             "keyward_certificate_not_after_seconds 1800000000",
             r#"keyward_reloads_total{result="error"} 1"#,
             concat!("keyward_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "keyward_audit_checkpoint_age_seconds 1.5",
+            "keyward_audit_records_beyond 7",
             "keyward_training_dropped_total 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in:\n{text}");

@@ -3,6 +3,7 @@
 mod redis;
 
 use super::{CallerSettings, HotStore, KeyProvider, Settings};
+use keyward_audit::{KeyKind, VerifierKey, is_name};
 use keyward_domain::{CallerId, TenantId};
 
 impl Settings {
@@ -12,6 +13,7 @@ impl Settings {
         self.check_server(&mut problems);
         self.check_callers(&mut problems);
         self.check_stores(&mut problems);
+        self.check_audit(&mut problems);
         self.check_amounts(&mut problems);
         problems.0
     }
@@ -80,9 +82,31 @@ impl Settings {
         );
     }
 
+    fn check_audit(&self, problems: &mut Problems) {
+        let audit = &self.audit;
+        problems.when(!is_name(&audit.origin), "audit.origin must have no white space and no plus");
+        let lists = [
+            ("audit.earlier_keys", &audit.earlier_keys, KeyKind::Note),
+            ("audit.witness_keys", &audit.witness_keys, KeyKind::Cosignature),
+        ];
+        for (key, list, kind) in lists {
+            for (index, text) in list.iter().enumerate() {
+                match VerifierKey::parse(text) {
+                    Err(error) => problems.add(format!("{key}[{index}]: {error}")),
+                    Ok(found) if found.kind() != kind => {
+                        problems.add(format!(
+                            "{key}[{index}] is a key of the other kind: logs sign notes, witnesses cosign"
+                        ));
+                    }
+                    Ok(_) => {}
+                }
+            }
+        }
+    }
+
     fn check_amounts(&self, problems: &mut Problems) {
         let server = &self.server;
-        let positive: [(&str, u64); 16] = [
+        let positive: [(&str, u64); 17] = [
             ("server.max_message_bytes", server.max_message_bytes as u64),
             ("server.max_connections", server.max_connections as u64),
             ("server.max_concurrent_streams", server.max_concurrent_streams.into()),
@@ -94,6 +118,7 @@ impl Settings {
             ("redis.response_timeout_ms", self.redis.response_timeout_ms),
             ("limits.attempts_per_window", self.limits.attempts_per_window.into()),
             ("limits.attempt_window_s", self.limits.attempt_window_s),
+            ("audit.checkpoint_interval_ms", self.audit.checkpoint_interval_ms),
             ("assessment.nonce_ttl_s", self.assessment.nonce_ttl_s),
             ("assessment.ceremony_ttl_s", self.assessment.ceremony_ttl_s),
             ("assessment.session_ttl_s", self.assessment.session_ttl_s),
@@ -164,6 +189,7 @@ mod tests {
             tenants: vec!["st-mary".to_owned()],
             token_sha256_file: Some(PathBuf::from("token")),
             certificate_san: None,
+            audit: false,
         }
     }
 
@@ -212,6 +238,26 @@ mod tests {
         for (problem, start) in found.iter().zip(expected) {
             assert!(problem.starts_with(start), "{problem}");
         }
+    }
+
+    #[test]
+    fn keys_of_the_log_are_read_and_are_of_their_kind() {
+        let log = VerifierKey::new("log", KeyKind::Note, [7; 32]).to_string();
+        let witness = VerifierKey::new("w", KeyKind::Cosignature, [7; 32]).to_string();
+        let keys = |earlier: &[&str], witnesses: &[&str]| {
+            let owned = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+            let (earlier, witnesses) = (owned(earlier), owned(witnesses));
+            problems(|s| (s.audit.earlier_keys, s.audit.witness_keys) = (earlier, witnesses))
+        };
+        assert_eq!(keys(&[&log], &[&witness]), Vec::<String>::new());
+        let found = keys(&[&witness], &["x", &log]);
+        for (problem, start) in
+            found.iter().zip(["audit.earlier_keys[0]", "audit.witness_keys[0]", "audit.witness_keys[1]"])
+        {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+        assert_eq!(found.len(), 3);
+        assert_eq!(problems(|s| s.audit.origin = "a b".to_owned()).len(), 1);
     }
 
     #[test]

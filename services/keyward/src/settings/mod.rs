@@ -39,6 +39,7 @@ pub struct Settings {
     ///   [[callers]]
     ///   id = "gateway"
     ///   tenants = ["*"]
+    ///   audit = true                                      # may open records of the audit log, of its tenants
     ///   certificate_san = "gateway.example.org"           # a DNS or URI subject alternative name, compared exactly
     /// ```
     #[config(default = [])]
@@ -48,8 +49,8 @@ pub struct Settings {
     #[config(nested)]
     pub server: Server,
 
-    /// The HTTP endpoint: /metrics, /healthz and /.well-known/jwks.json. It carries no secret and no personal data,
-    /// and has no authentication.
+    /// The HTTP endpoint: /metrics, /healthz, and the public keys of decision tokens (/.well-known/jwks.json) and of the
+    /// audit log (/.well-known/keyward-audit-key). It carries no secret and no personal data, and has no authentication.
     #[config(nested)]
     pub http: Http,
 
@@ -64,6 +65,11 @@ pub struct Settings {
     /// Cryptographic keys.
     #[config(nested)]
     pub keys: Keys,
+
+    /// The tamper-evident log. Records are durable before an ALLOW leaves; a Merkle tree over them follows, with
+    /// checkpoints that are signed notes (C2SP tlog-tiles).
+    #[config(nested)]
+    pub audit: Audit,
 
     /// The WebAuthn relying party.
     #[config(nested)]
@@ -98,6 +104,9 @@ pub struct CallerSettings {
     pub token_sha256_file: Option<PathBuf>,
     /// A subject alternative name (DNS or URI) of its client certificate.
     pub certificate_san: Option<String>,
+    /// Whether it may open records of the audit log, of its tenants.
+    #[serde(default)]
+    pub audit: bool,
 }
 
 /// See [`Settings::server`].
@@ -323,6 +332,38 @@ pub struct Keys {
     pub token_signing_key_file: Option<PathBuf>,
 }
 
+/// See [`Settings::audit`].
+#[derive(Debug, Clone, PartialEq, Eq, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Audit {
+    /// The log's name: a URL without scheme that is yours alone, such as "keyward.example.org/audit". Checkpoints and
+    /// the key that signs them carry it. Change it only together with `earlier_keys`.
+    #[config(default = "keyward.localhost/audit")]
+    pub origin: String,
+
+    /// The key that checkpoints are signed with; `keyward audit key` prints its public half. All replicas need the same.
+    /// Not set: `audit-key.der` in the data folder, created on first start with mode 0600.
+    pub signing_key_file: Option<PathBuf>,
+
+    /// Public keys that signed this log's checkpoints before the present one, as `keyward audit key` printed them. The
+    /// log goes on from a checkpoint of theirs; from one of any other key it does not.
+    #[config(default = [])]
+    pub earlier_keys: Vec<String>,
+
+    /// Public keys of witnesses (`name+id+base64`, cosignature/v1) whose cosignatures AddCosignature keeps.
+    #[config(default = [])]
+    pub witness_keys: Vec<String>,
+
+    /// How often new records are integrated into the tree and a checkpoint is signed, in milliseconds.
+    #[config(default = 1000)]
+    pub checkpoint_interval_ms: u64,
+
+    /// How many days records are kept (2192: the six years of HIPAA, 45 CFR 164.316(b)(2)). Older ones are removed by
+    /// tiles of 256; their hashes remain, and every proof with them. 0: for ever.
+    #[config(default = 2192)]
+    pub retention_days: u32,
+}
+
 /// See [`Settings::passkeys`].
 #[derive(Debug, Clone, PartialEq, Eq, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -460,6 +501,11 @@ impl Settings {
     /// Where the key ring is.
     pub fn key_ring_file(&self) -> PathBuf {
         self.keys.key_ring_file.clone().unwrap_or_else(|| self.store.data_dir.join("key-ring"))
+    }
+
+    /// Where the key that signs the audit log's checkpoints is.
+    pub fn audit_signing_key_file(&self) -> PathBuf {
+        self.audit.signing_key_file.clone().unwrap_or_else(|| self.store.data_dir.join("audit-key.der"))
     }
 
     /// Where the key that signs decision tokens is.

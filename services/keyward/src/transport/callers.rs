@@ -62,7 +62,7 @@ impl Callers {
     pub fn load(settings: &Settings) -> Result<Self, CallersError> {
         let mut callers = Self::default();
         if settings.callers.is_empty() {
-            let caller = Caller { id: CallerId::parse(LOCAL)?, tenants: Tenants::All };
+            let caller = Caller { id: CallerId::parse(LOCAL)?, tenants: Tenants::All, audit: true };
             callers.anonymous = Some(Known::new(caller, &settings.limits));
         }
         for from in &settings.callers {
@@ -127,7 +127,7 @@ fn caller(from: &CallerSettings) -> Result<Caller, IdError> {
     let all = from.tenants.iter().any(|t| t == "*");
     let named = || from.tenants.iter().map(|t| TenantId::parse(t.as_str())).collect::<Result<_, _>>();
     let tenants = if all { Tenants::All } else { Tenants::Only(named()?) };
-    Ok(Caller { id: CallerId::parse(from.id.as_str())?, tenants })
+    Ok(Caller { id: CallerId::parse(from.id.as_str())?, tenants, audit: from.audit })
 }
 
 /// The scheme is case-insensitive (RFC 9110 §11.1).
@@ -181,6 +181,7 @@ mod tests {
             tenants: vec!["st-mary".to_owned()],
             token_sha256_file: Some(path),
             certificate_san: Some("portal.example.org".to_owned()),
+            audit: false,
         });
         Callers::load(&settings)
     }

@@ -54,6 +54,8 @@ pub struct App {
     pub reload: ReloadMore,
     /// The files that it reads.
     pub reload_files: Vec<PathBuf>,
+    /// The public key that the audit log's checkpoints are verified with.
+    pub log_key: String,
 }
 
 /// Reads something again, or says what is wrong with it; what was in use then stays in use.
@@ -215,7 +217,12 @@ pub async fn serve(
     tokio::spawn(health::follow(app.ready, health.clone(), ready.clone(), is_stopping));
     let http = if settings.http.enabled {
         let listen = settings.http.listen;
-        let pages = endpoint::Pages { telemetry: telemetry.clone(), jwks: app.jwks, ready: is_ready };
+        let pages = endpoint::Pages {
+            telemetry: telemetry.clone(),
+            jwks: app.jwks,
+            log_key: app.log_key,
+            ready: is_ready,
+        };
         Some(endpoint::start(listen, pages).await.map_err(refused(listen))?)
     } else {
         None

@@ -34,6 +34,7 @@ fn caller(folder: &Path, certificate_san: Option<&str>) -> CallerSettings {
         tenants: vec!["st-mary".to_owned()],
         token_sha256_file: Some(path),
         certificate_san: certificate_san.map(str::to_owned),
+        audit: false,
     }
 }
 
@@ -70,6 +71,7 @@ async fn plaintext_on_loopback_serves_the_local_caller() {
 
     assert!(get(&server, "/healthz").await.starts_with("HTTP/1.1 200 "));
     assert!(get(&server, "/.well-known/jwks.json").await.ends_with(r#"{"keys":["k"]}"#));
+    assert!(get(&server, "/.well-known/keyward-audit-key").await.ends_with("log+00000000+AQ==\n"));
     assert!(get(&server, "/nothing").await.starts_with("HTTP/1.1 404 "));
     let metrics = get(&server, "/metrics").await;
     let line = "rpc_server_call_duration_seconds_count{rpc_method=\"test.Echo/Say\",\
