@@ -127,6 +127,8 @@ pub fn router(portal: Shared) -> Router {
         .route("/activity/not-me", post(flows::not_me::report))
         .route("/my-data", get(flows::my_data::see))
         .route("/my-data/reset", post(flows::my_data::reset))
+        .route("/my-data/export", get(flows::my_data::export))
+        .route("/my-data/consent", post(flows::my_data::consent))
         .route("/passkeys", get(flows::passkeys::list))
         .route("/passkeys/begin", post(flows::passkeys::begin))
         .route("/passkeys/finish", post(flows::passkeys::finish))

@@ -53,6 +53,30 @@ async fn what_is_known_of_typing_is_shown_and_forgotten() {
 }
 
 #[tokio::test]
+async fn she_takes_her_data_along_and_opts_out() {
+    let clinic = Clinic::open().await;
+    let mut browser = clinic.signed_in("amara.osei").await;
+    clinic.learn("amara.osei", HER).await;
+    let file = browser.get("/api/my-data/export").await;
+    assert!(
+        file.headers[http::header::CONTENT_DISPOSITION].to_str().expect("text").starts_with("attachment")
+    );
+    assert_eq!(file.body["subject"], "amara.osei", "{:?}", file.headers);
+    assert_eq!(file.body["profiles"].as_array().map(Vec::len), Some(1));
+    let out = browser.post("/api/my-data/consent", json!({ "granted": false })).await;
+    assert_eq!(out.outcome(), "allow", "{out:?}");
+    let data = browser.get("/api/my-data").await;
+    assert_eq!((&data.body["opted_out"], &data.body["profiles"]), (&json!(true), &json!([])), "{data:?}");
+    browser.post("/api/sign-out", json!({})).await;
+    browser.visit().await;
+    assert_eq!(
+        browser.passkey(Some("amara.osei"), None).await.outcome(),
+        "allow",
+        "her passkey opens all the same"
+    );
+}
+
+#[tokio::test]
 async fn passkeys_are_added_named_and_removed_and_the_last_one_stays() {
     let clinic = Clinic::open().await;
     let mut browser = clinic.signed_in("amara.osei").await;

@@ -2,6 +2,7 @@ import { authenticate, type Begun, collect, type Collector, PromptError, promptT
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Answer, post } from './api';
 import { inWords, prompt } from './ask';
+import { consent } from './consent';
 import { told } from './load';
 import { Nonces } from './nonce';
 import { Button, Icon, Notice } from './ui';
@@ -39,7 +40,7 @@ export function Locked(props: { name: string; message: string; open: () => void;
 
   useEffect(() => {
     if (!form.current) return;
-    const recording = collect(form.current);
+    const recording = collect(form.current, { consent });
     collector.current = recording;
     field.current?.focus();
     return () => recording.stop();

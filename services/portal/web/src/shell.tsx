@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { post } from './api';
 import { ask, inWords } from './ask';
+import { consent } from './consent';
 import { told } from './load';
 import { Locked, useIdle } from './lock';
 import { follow, go, usePath } from './route';
@@ -32,6 +33,7 @@ export function Shell(props: { person: Person; held: boolean; children: Componen
   useEffect(() => {
     const session = collectSession(document, {
       label: 'session',
+      consent,
       presses: PRESSES,
       nonce: async () => (await post<{ nonce: string }>('/nonce')).nonce,
       onBatch: check,

@@ -1,6 +1,7 @@
 import { type Answer as PromptAnswer, type Begun, PromptError, promptText, register, signalAccepted } from '@keyward/browser';
 import { useState } from 'preact/hooks';
 import { type Answer, get, post } from '../api';
+import { keepConsent } from '../consent';
 import { told, useLoaded } from '../load';
 import { Button, Empty, Heading, Icon, Notice, Show, Tag, when, words } from '../ui';
 
@@ -41,7 +42,7 @@ export function MyData() {
 }
 
 function Typing() {
-  const [data, again] = useLoaded('my-data', () => get<{ profiles: Profile[] }>('/my-data'));
+  const [data, again] = useLoaded('my-data', () => get<{ profiles: Profile[]; opted_out: boolean }>('/my-data'));
   const [asking, setAsking] = useState(false);
   const [message, setMessage] = useState<{ kind: 'good' | 'bad'; text: string }>();
   const reset = async () => {
@@ -59,8 +60,10 @@ function Typing() {
       <h2 id="typing">Typing rhythm</h2>
       {message && <Notice kind={message.kind}>{message.text}</Notice>}
       <Show of={data} again={again}>
-        {({ profiles }) =>
-          profiles.length ? (
+        {({ profiles, opted_out }) => (
+          <>
+            <Say optedOut={opted_out} again={again} tell={setMessage} />
+            {profiles.length ? (
             <>
               <ul class="profiles">
                 {profiles.map(profile => (
@@ -81,11 +84,42 @@ function Typing() {
               )}
             </>
           ) : (
-            <Empty title="Nothing is known yet">Your typing is learned only from sign-ins that your passkey proved.</Empty>
-          )
-        }
+            <Empty title={opted_out ? 'Nothing is held' : 'Nothing is known yet'}>
+              {opted_out
+                ? 'Your passkey opens everything as before. It is asked for where known typing would have spared it.'
+                : 'Your typing is learned only from sign-ins that your passkey proved.'}
+            </Empty>
+          )}
+            <a class="button" href="/api/my-data/export" download="my-data.json">
+              Download all that is held on me
+            </a>
+          </>
+        )}
       </Show>
     </section>
+  );
+}
+
+type Told = { kind: 'good' | 'bad'; text: string };
+
+/** The person's word on whether typing may be looked at. */
+function Say({ optedOut, again, tell }: { optedOut: boolean; again: () => void; tell: (told: Told) => void }) {
+  const say = async (granted: boolean) => {
+    try {
+      await post('/my-data/consent', { granted });
+      keepConsent(granted);
+      const text = granted ? 'Your typing is learned from now on.' : 'What was learned is forgotten, and nothing is recorded any more.';
+      tell({ kind: 'good', text });
+    } catch (error) {
+      tell({ kind: 'bad', text: told(error).message });
+    }
+    again();
+  };
+  return (
+    <label class="switch">
+      <input type="checkbox" role="switch" checked={!optedOut} onChange={event => void say(event.currentTarget.checked)} />
+      <span>Let my typing spare me prompts</span>
+    </label>
   );
 }
 

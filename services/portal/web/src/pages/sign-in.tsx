@@ -2,6 +2,7 @@ import { authenticate, autofill, type Begun, collect, type Collector, PromptErro
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Answer, post } from '../api';
 import { inWords, prompt } from '../ask';
+import { consent } from '../consent';
 import { told } from '../load';
 import { Nonces } from '../nonce';
 import { go } from '../route';
@@ -53,7 +54,7 @@ function Form({ onEnrol }: { onEnrol: () => void }) {
   // Typing is recorded from the first key on: zones and times, never what was typed.
   useEffect(() => {
     if (!form.current) return;
-    const recording = collect(form.current);
+    const recording = collect(form.current, { consent });
     collector.current = recording;
     return () => recording.stop();
   }, []);
