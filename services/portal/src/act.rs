@@ -10,11 +10,11 @@ use keyward_api::v1;
 
 use crate::answer::{Answer, Done};
 use crate::clinic::{Draft, Patient};
-use crate::flows;
 use crate::people::Person;
 use crate::server::Portal;
 use crate::trouble::Trouble;
 use crate::visit::{Visit, context};
+use crate::{console, flows};
 
 /// Something that keyward must allow first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,7 @@ impl Act {
             Self::OpenChart(patient) => flows::chart::show(portal, of, patient, decision),
             Self::WriteNote(patient, text) => flows::chart::keep_note(portal, of, patient, text, decision),
             Self::Prescribe(draft) => flows::prescribe::keep(portal, of, draft, decision),
+            Self::Administer(Task::OpenConsole) => Ok(console::opened(of, decision)),
             Self::Administer(task) => flows::administer::perform(portal, task),
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use keyward::clock::SystemClock;
 use keyward_api::v1;
+use keyward_api::v1::audit_service_client::AuditServiceClient;
 use keyward_api::v1::decision_service_client::DecisionServiceClient;
 use keyward_api::v1::passkey_service_client::PasskeyServiceClient;
 use keyward_api::v1::profile_service_client::ProfileServiceClient;
@@ -21,6 +22,9 @@ use crate::trouble::Trouble;
 const DEADLINE: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(1);
 
+/// The longest answer, in bytes: a page of records.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
 /// A channel that says who calls.
 pub type Wire = InterceptedService<Channel, Bearer>;
 
@@ -30,6 +34,8 @@ pub struct Keyward {
     pub decisions: DecisionServiceClient<Wire>,
     /// Passkeys.
     pub passkeys: PasskeyServiceClient<Wire>,
+    /// The audit log.
+    pub audit: AuditServiceClient<Wire>,
     /// What was learned of a person.
     pub profiles: ProfileServiceClient<Wire>,
     /// The tenant.
@@ -88,6 +94,7 @@ impl Keyward {
         Ok(Self {
             decisions: DecisionServiceClient::new(wire.clone()),
             passkeys: PasskeyServiceClient::new(wire.clone()),
+            audit: AuditServiceClient::new(wire.clone()).max_decoding_message_size(MAX_ANSWER),
             profiles: ProfileServiceClient::new(wire),
             tenant: tenant.to_owned(),
             requests: AtomicU64::new(1),

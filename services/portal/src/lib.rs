@@ -5,6 +5,7 @@ pub mod activity;
 pub mod answer;
 pub mod cli;
 pub mod clinic;
+pub mod console;
 pub mod embedded;
 pub mod flows;
 pub mod keyward;

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
+use keyward::settings::Settings;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -19,12 +20,13 @@ use tokio::sync::Semaphore;
 
 use crate::activity::Activity;
 use crate::clinic::Clinic;
+use crate::console::alerts::Alerts;
 use crate::keyward::{Keyward, SPENT};
 use crate::pages::Pages;
 use crate::people::{DEMO_PASSWORD, Directory, Person, STAFF};
 use crate::trouble::Trouble;
 use crate::visit::{Visit, Visits, check_forgery};
-use crate::{flows, pages};
+use crate::{console, flows, pages};
 
 /// The longest request, in bytes: telemetry of the largest size that the contract takes, as JSON.
 const MAX_BODY: usize = 512 * 1024;
@@ -43,6 +45,10 @@ pub struct Portal {
     pub clinic: Clinic,
     /// What happened in people's names.
     pub activity: Activity,
+    /// What officers acknowledged.
+    pub alerts: Alerts,
+    /// The share of genuine logins that typing may raise, as keyward is set.
+    pub friction_budget: f32,
     /// Bounds what verifying passwords may cost.
     pub password_checks: Semaphore,
     /// The pages.
@@ -63,6 +69,8 @@ impl Portal {
             directory: Directory::seeded(),
             clinic: Clinic::default(),
             activity: Activity::default(),
+            alerts: Alerts::default(),
+            friction_budget: Settings::defaults().assessment.friction_budget,
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             pages,
             origin,
@@ -135,6 +143,14 @@ pub fn router(portal: Shared) -> Router {
         .route("/passkeys/change", post(flows::passkeys::change))
         .route("/administer/staff", post(flows::administer::staff))
         .route("/administer/code", post(flows::administer::renew))
+        .route("/console/open", post(console::open))
+        .route("/console/overview", get(console::records::overview))
+        .route("/console/people/{subject}", get(console::records::person))
+        .route("/console/decisions/{name}", get(console::records::decision))
+        .route("/console/acknowledge", post(console::alerts::acknowledge))
+        .route("/console/stream", get(console::stream::watch))
+        .route("/console/policy", get(console::what_if::policy))
+        .route("/console/what-if", post(console::what_if::ask))
         .fallback(|| async { Trouble::NotFound("route") })
         .layer(DefaultBodyLimit::max(MAX_BODY));
     Router::new()

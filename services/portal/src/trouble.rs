@@ -34,6 +34,9 @@ pub enum Trouble {
     /// The running session waits for a step-up.
     #[error("the session is held")]
     Held,
+    /// The security console is not open, or its time is up.
+    #[error("the console is closed")]
+    ConsoleClosed,
     /// The request did not come from a page of the portal.
     #[error("the request did not come from the portal's own page")]
     Forged,
@@ -83,6 +86,9 @@ impl Trouble {
             Self::SignedOut => (StatusCode::UNAUTHORIZED, "signed_out", "Please sign in."),
             Self::Held => {
                 (StatusCode::LOCKED, "held", "This session is locked until you confirm that it is you.")
+            }
+            Self::ConsoleClosed => {
+                (StatusCode::FORBIDDEN, "console_closed", "The console is closed. Please open it again.")
             }
             Self::Forged => {
                 (StatusCode::FORBIDDEN, "forged", "This page is out of date. Please reload it and try again.")

@@ -53,6 +53,8 @@ pub struct State {
     pub begun: HashMap<String, Option<&'static Person>>,
     /// Whether the enrolment code was given rightly for the person whose password was typed.
     pub may_enrol: bool,
+    /// Until when the security console is open.
+    pub console: Option<Instant>,
     /// Charts that were opened, since the last checkpoint.
     pub opened: Vec<&'static str>,
     /// When the last checkpoint was.
@@ -172,6 +174,7 @@ impl Visits {
             state.person = Some(person);
             state.held = false;
             state.may_enrol = false;
+            state.console = None;
             state.prompts.clear();
             state.begun.clear();
             state.csrf = random_id();
@@ -184,6 +187,7 @@ impl Visits {
         self.forget(visit);
         let mut state = visit.state();
         state.person = None;
+        state.console = None;
         state.password = None;
         state.badge = None;
         state.prompts.clear();

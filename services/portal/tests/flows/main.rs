@@ -2,6 +2,7 @@
 
 mod browser;
 mod charts;
+mod console;
 mod edge;
 mod rights;
 mod sessions;

@@ -1,6 +1,7 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Trouble } from './api';
+import { Console } from './console/page';
 import { Activity } from './pages/activity';
 import { Chart } from './pages/chart';
 import { MyData } from './pages/my-data';
@@ -46,6 +47,7 @@ function Page({ officer }: { officer: boolean }) {
   if (path === '/activity') return <Activity />;
   if (path === '/my-data') return <MyData />;
   if (path === '/staff' && officer) return <Staff />;
+  if (path.startsWith('/console') && officer) return <Console />;
   if (path !== '/') {
     return (
       <Empty title="There is no such page">

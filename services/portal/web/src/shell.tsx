@@ -69,6 +69,7 @@ export function Shell(props: { person: Person; held: boolean; children: Componen
           <Item to="/activity" icon="activity" text="Activity" path={path} />
           <Item to="/my-data" icon="data" text="My data" path={path} />
           {person.officer && <Item to="/staff" icon="staff" text="Staff" path={path} />}
+          {person.officer && <Item to="/console" icon="console" text="Console" path={path} />}
         </ul>
         <div class="who">
           <span class="avatar" aria-hidden="true">
