@@ -1,5 +1,7 @@
 //! Who reads the log, what they see of it, and what of their reading stays.
 
+use std::time::{Duration, Instant};
+
 use keyward_api::v1;
 use keyward_domain::{DecisionId, Outcome, SubjectId, SubjectKey, TenantId};
 use keyward_policy::PolicySet;
@@ -39,7 +41,7 @@ async fn records_are_found_by_person_kind_outcome_and_time() {
         let alice = place.well_known_clinician("alice").await;
         let bob = place.clinician("bob").await;
         let begin = place.world.clock().now().secs();
-        place.world.clock.advance(std::time::Duration::from_secs(100));
+        place.world.clock.advance(Duration::from_secs(100));
         let stepped = place.door.password_login(&place.world, &alice, "impostor", &somebody_elses(1)).await;
         assert_eq!(Seen::from(&stepped).outcome, Outcome::StepUp);
         place.door.proven_login(&place.world, &bob, "s", 1).await;
@@ -226,5 +228,41 @@ async fn another_policy_is_tried_on_decisions_that_were_made() {
     // The policy in force is as it was.
     let still = place.door.proven_login(&place.world, &alice, "later", 61).await;
     assert_eq!(Seen::from(&still).outcome, Outcome::Allow);
+    place.door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_policy_in_force_is_on_record() {
+    let place = Place::open().await;
+    let changes = || v1::QueryRecordsRequest {
+        tenant: "*".to_owned(),
+        kind: v1::RecordKind::PolicyChanged.into(),
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        place.world.engine.record_policy().await.expect("recorded");
+    }
+    let (found, _) = every(&place.door, changes()).await;
+    assert_eq!(
+        (found.len(), found[0].facts["previous"].as_str()),
+        (1, ""),
+        "the same policy is recorded once"
+    );
+    let first = found[0].facts["digest"].clone();
+    // As when its file is read again while the server runs.
+    let other =
+        PolicySet::parse(r#"@id("nothing") forbid (principal, action, resource);"#).expect("a policy");
+    place.world.engine.set_policy(other);
+    let patience = Instant::now() + Duration::from_secs(20);
+    let found = loop {
+        let (found, _) = every(&place.door, changes()).await;
+        if found.len() > 1 {
+            break found;
+        }
+        assert!(Instant::now() < patience, "it is on record within a second or so");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((found.len(), &found[0].facts["previous"]), (2, &first));
+    assert_ne!(found[0].facts["digest"], first);
     place.door.close().await;
 }
