@@ -15,10 +15,12 @@ use crate::bench::{BenchOptions, EchoOptions};
 use crate::compose::compose;
 use crate::demo::TryOptions;
 use crate::keys::KeysCommand;
+use crate::migrate::MigrateOptions;
 use crate::observability::Telemetry;
 use crate::settings::{Settings, Sources};
+use crate::transfer::{ExportOptions, ImportOptions};
 use crate::transport::{Drained, Reload, serve, tls};
-use crate::{audit, bench, demo, doctor, keys, probe, settings, startup};
+use crate::{audit, bench, demo, doctor, keys, migrate, probe, settings, startup, transfer};
 
 /// Behavioural authentication for healthcare: ALLOW, STEP_UP or DENY. Without a command, serves.
 #[derive(Debug, Parser)]
@@ -54,6 +56,12 @@ pub struct Layers {
 pub enum Command {
     /// Serve gRPC (the default).
     Serve,
+    /// Make the schema of the PostgreSQL database, or bring it forward; says what it did. Safe beside running servers.
+    Migrate(MigrateOptions),
+    /// Write everything that lasts into a file, to be imported elsewhere. The servers must be stopped.
+    Export(ExportOptions),
+    /// Fill an empty store from a file that `export` wrote, all or nothing, and compare. The servers must be stopped.
+    Import(ImportOptions),
     /// Look at settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -100,7 +108,8 @@ pub enum ConfigCommand {
     Check,
 }
 
-type Outcome = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
+/// How a command ends.
+pub(crate) type Outcome = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -115,6 +124,15 @@ fn run(cli: &Cli) -> Outcome {
     let sources = cli.layers.sources();
     match &cli.command {
         None | Some(Command::Serve) => runtime()?.block_on(serve_until_told(&Settings::load(&sources)?)),
+        Some(Command::Migrate(options)) => {
+            runtime()?.block_on(migrate::run(options, &Settings::load(&sources)?))
+        }
+        Some(Command::Export(options)) => {
+            runtime()?.block_on(transfer::export(options, &Settings::load(&sources)?))
+        }
+        Some(Command::Import(options)) => {
+            runtime()?.block_on(transfer::import(options, &Settings::load(&sources)?))
+        }
         Some(Command::Config(ConfigCommand::Sample)) => {
             print!("{}", settings::sample());
             Ok(ExitCode::SUCCESS)
@@ -142,7 +160,11 @@ fn run(cli: &Cli) -> Outcome {
             Ok(if doctor::failed(&findings) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Some(Command::Backup { to }) => {
-            let from = Settings::load(&sources)?.store.data_dir;
+            let store = Settings::load(&sources)?.store;
+            if store.durable == settings::DurableStore::Postgres {
+                return Err("store.durable is \"postgres\": copy the database with pg_dump".into());
+            }
+            let from = store.data_dir;
             runtime()?
                 .block_on(EmbeddedStore::copy(&from, to))
                 .map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))?;

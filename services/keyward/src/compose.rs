@@ -19,6 +19,7 @@ use keyward_scoring::friction::Budget;
 use keyward_seal::KeyRing;
 use keyward_store::{DurableStore, HotStore, KeyError, KeyProvider};
 use keyward_store_embedded::{DEFAULT_MAX_ENTRIES, EmbeddedStore, InProcessHot};
+use keyward_store_postgres::{PostgresSettings, PostgresStore, Tls};
 use keyward_store_redis::{ClientCertificate, Place, RedisHot, RedisSettings};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -80,11 +81,72 @@ pub struct Composed {
     /// The use cases.
     pub engine: Arc<Engine>,
     /// The durable store, to be closed at the end.
-    pub store: Arc<EmbeddedStore>,
+    pub store: Durable,
     /// The key ring, where there is one, to be read again when it changed.
     pub ring: Option<Arc<RingProvider>>,
     /// The clock that the engine reads.
     pub clock: Arc<dyn Clock>,
+}
+
+/// The durable store that the settings name. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Durable {
+    /// SQLite files in the data folder.
+    Embedded(EmbeddedStore),
+    /// A PostgreSQL database.
+    Postgres(PostgresStore),
+}
+
+impl Durable {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`ComposeError`] when it cannot be opened, or its schema is not the one that this program serves on.
+    pub async fn open(settings: &Settings) -> Result<Self, ComposeError> {
+        match settings.store.durable {
+            settings::DurableStore::Embedded => {
+                Ok(Self::Embedded(EmbeddedStore::open(&settings.store.data_dir).await?))
+            }
+            settings::DurableStore::Postgres => {
+                let postgres = postgres_settings(&settings.postgres)?;
+                if settings.postgres.migrate_on_start {
+                    PostgresStore::migrate(&postgres).await?;
+                }
+                Ok(Self::Postgres(PostgresStore::connect(&postgres).await?))
+            }
+        }
+    }
+
+    /// Opens it to be read beside the server, if it was ever made.
+    ///
+    /// # Errors
+    /// As for [`Durable::open`].
+    pub async fn open_existing(settings: &Settings) -> Result<Option<Self>, ComposeError> {
+        let embedded = settings.store.durable == settings::DurableStore::Embedded;
+        if embedded && !settings.store.data_dir.join("state.db").exists() {
+            return Ok(None);
+        }
+        let mut settings = settings.clone();
+        // Who looks changes nothing.
+        settings.postgres.migrate_on_start = false;
+        Self::open(&settings).await.map(Some)
+    }
+
+    /// The store as the engine takes it.
+    pub fn port(&self) -> Arc<dyn DurableStore> {
+        match self {
+            Self::Embedded(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// Waits for what runs, and closes it.
+    pub async fn close(&self) {
+        match self {
+            Self::Embedded(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
 }
 
 /// Puts an engine together. Must be called within a Tokio runtime.
@@ -96,10 +158,10 @@ pub async fn compose(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Comp
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let dir = &settings.store.data_dir;
     secrets::make_folder(dir)?;
-    let store = Arc::new(EmbeddedStore::open(dir).await?);
-    let Keys { provider, ring } = key_provider(settings, &*store, &entropy).await?;
+    let store = Durable::open(settings).await?;
+    let Keys { provider, ring } = key_provider(settings, &*store.port(), &entropy).await?;
     let parts = Parts {
-        durable: store.clone(),
+        durable: store.port(),
         hot: hot_store(settings, &clock).await?,
         passkeys: passkeys(&settings.passkeys)?,
         policy: policy(settings.policy.file.as_deref())?,
@@ -228,6 +290,35 @@ fn set<'s>(key: &str, value: Option<&'s String>) -> Result<&'s String, ComposeEr
 
 fn read_password(path: &Path) -> Result<SecretString, ComposeError> {
     Ok(SecretString::from(read_text(path)?.trim().to_owned()))
+}
+
+/// The settings of the PostgreSQL adapter.
+///
+/// # Errors
+/// [`ComposeError`] when there is no URL, or a file cannot be read.
+pub fn postgres_settings(postgres: &settings::Postgres) -> Result<PostgresSettings, ComposeError> {
+    let mut out = PostgresSettings::new(set("postgres.url", postgres.url.as_ref())?);
+    out.tls = match postgres.tls {
+        settings::PostgresTls::Off => Tls::Off,
+        settings::PostgresTls::VerifyCa => Tls::VerifyCa,
+        settings::PostgresTls::VerifyFull => Tls::VerifyFull,
+    };
+    out.pool_size = postgres.pool_size;
+    out.connect_timeout = Duration::from_millis(postgres.connect_timeout_ms);
+    out.response_timeout = Duration::from_millis(postgres.response_timeout_ms);
+    if let Some(path) = &postgres.password_file {
+        out.password = Some(read_password(path)?);
+    }
+    if let Some(path) = &postgres.tls_ca_file {
+        out.root_certificates_pem = Some(read_text(path)?.into_bytes());
+    }
+    if let (Some(certificate), Some(key)) = (&postgres.tls_certificate_file, &postgres.tls_key_file) {
+        out.client_certificate = Some(keyward_store_postgres::ClientCertificate {
+            certificate_pem: read_text(certificate)?.into_bytes(),
+            private_key_pem: SecretString::from(read_text(key)?),
+        });
+    }
+    Ok(out)
 }
 
 fn passkeys(settings: &settings::Passkeys) -> Result<Passkeys, ComposeError> {
@@ -367,10 +458,12 @@ fn days(days: u32) -> Duration {
 /// # Errors
 /// [`ComposeError`] when there is none, or it cannot be opened.
 pub async fn open_durable(settings: &Settings) -> Result<Arc<dyn DurableStore>, ComposeError> {
-    let path = settings.store.data_dir.clone();
-    // Opening would make what is missing.
-    std::fs::metadata(&path).map_err(|source| ComposeError::File { path: path.clone(), source })?;
-    Ok(Arc::new(EmbeddedStore::open(&path).await?))
+    let there = Durable::open_existing(settings).await?;
+    let there = there.ok_or_else(|| ComposeError::File {
+        path: settings.store.data_dir.clone(),
+        source: std::io::ErrorKind::NotFound.into(),
+    })?;
+    Ok(there.port())
 }
 
 fn signer(path: &Path) -> Result<TokenSigner, ComposeError> {

@@ -9,10 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keyward_audit::KeyChange;
 use keyward_domain::Entropy;
 use keyward_engine::{Engine, KeyUsage, Rewrapping, key_usage};
-use keyward_store_embedded::EmbeddedStore;
 
 use crate::clock::SystemEntropy;
-use crate::compose::{Composed, compose, key_provider};
+use crate::compose::{Composed, Durable, compose, key_provider};
 use crate::observability::Telemetry;
 use crate::ring_file::RingFile;
 use crate::settings::{HotStore, KeyProvider, Settings};
@@ -81,11 +80,12 @@ async fn act(
 /// # Errors
 /// When one of them cannot be opened or does not answer.
 pub async fn usage(settings: &Settings) -> Result<KeyUsage, Failure> {
-    let store = EmbeddedStore::open(&settings.store.data_dir).await?;
+    let opened = Durable::open(settings).await?;
+    let store = opened.port();
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let keys = key_provider(settings, &store, &entropy).await?;
-    let usage = key_usage(&store, &*keys.provider).await;
-    store.close().await;
+    let keys = key_provider(settings, &*store, &entropy).await?;
+    let usage = key_usage(&*store, &*keys.provider).await;
+    opened.close().await;
     Ok(usage?)
 }
 

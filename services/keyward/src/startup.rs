@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::settings::Settings;
+use crate::settings::{DurableStore, Settings};
 use crate::transport::Serving;
 
 /// Where it listens, what to know, and what to try next.
@@ -26,7 +26,11 @@ pub fn banner(settings: &Settings, serving: &Serving) -> String {
             ),
         );
     }
-    line(&mut out, "data", &settings.store.data_dir.display().to_string());
+    let data = settings.store.data_dir.display();
+    match settings.store.durable {
+        DurableStore::Embedded => line(&mut out, "data", &data.to_string()),
+        DurableStore::Postgres => line(&mut out, "data", &format!("PostgreSQL; keys in {data}")),
+    }
     match settings.callers.len() {
         0 => out.push_str(ANYONE),
         callers => line(&mut out, "callers", &callers.to_string()),

@@ -45,6 +45,12 @@ impl Figures {
         Ok(())
     }
 
+    /// One line for a ratio that need not reach anything, if both figures were measured.
+    pub(super) fn ratio(&self, out: &mut impl Write, name: &str, (a, b): (&str, &str)) -> io::Result<()> {
+        let values: Vec<f64> = self.values(a).iter().zip(self.values(b)).map(|(a, b)| a / b).collect();
+        if values.is_empty() { Ok(()) } else { writeln!(out, "{name}={}", shown(median(&values))) }
+    }
+
     /// One line for what two figures make together, if both were measured: the median over rounds, so that a machine
     /// that is slow for a while is slow for both.
     pub(super) fn compare(

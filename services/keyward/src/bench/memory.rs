@@ -21,7 +21,7 @@ const IMPORTERS: u8 = 8;
 /// behind in the hot store and the log; only the second also brings profiles and keys into the caches.
 pub(super) async fn measure(cores: Option<Cores>, figures: &mut Figures) -> Result<(), Failed> {
     let folder = tempfile::Builder::new().prefix("keyward-bench-").tempdir()?;
-    let arguments = serve_arguments(folder.path(), None);
+    let arguments = serve_arguments(folder.path(), None, None);
     let server = Target::start(cores, &arguments).await?;
     import(&server.channels[0]).await?;
     drop(server);

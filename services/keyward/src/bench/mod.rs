@@ -6,6 +6,7 @@ mod load;
 mod local;
 mod memory;
 mod population;
+mod postgres;
 mod process;
 
 use std::io::Write;
@@ -28,6 +29,7 @@ use crate::demo::portal::{self, Failed, Visit};
 use figures::{Bar, Figures};
 use load::{Supply, Window, closed, open};
 use population::Population;
+use postgres::Postgres;
 use process::{Cores, Process};
 
 pub use echo::{EchoOptions, serve as serve_echo};
@@ -57,6 +59,10 @@ pub struct BenchOptions {
     /// "auto" starts redis-server where it is installed; "off"; or the URL of one that may be written to.
     #[arg(long, value_name = "auto|off|URL", default_value = "auto")]
     pub redis: String,
+    /// "auto" starts postgres where it is installed; "off"; or the URL of an empty database that may be written to. It is
+    /// measured together with Redis.
+    #[arg(long, value_name = "auto|off|URL", default_value = "auto")]
+    pub postgres: String,
     /// Measures one part alone.
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Option<Part>,
@@ -69,6 +75,8 @@ pub enum Part {
     Assess,
     /// Assess with Redis, beside the strawman.
     Redis,
+    /// Assess with PostgreSQL and Redis.
+    Postgres,
     /// Assess with a passkey assertion, beside a bare verification.
     Passkey,
     /// Latency at a constant rate.
@@ -130,6 +138,7 @@ struct Bench {
     folder: TempDir,
     figures: Figures,
     redis: Redis,
+    postgres: Postgres,
 }
 
 /// Where Redis is.
@@ -190,7 +199,7 @@ impl Target {
 }
 
 /// The arguments of a served keyward whose limits are out of the way.
-fn serve_arguments(data: &Path, redis: Option<&str>) -> Vec<String> {
+fn serve_arguments(data: &Path, redis: Option<&str>, postgres: Option<&str>) -> Vec<String> {
     let mut settings = vec![
         "http.enabled=false".to_owned(),
         "limits.caller_calls_per_second=0".to_owned(),
@@ -203,6 +212,7 @@ fn serve_arguments(data: &Path, redis: Option<&str>) -> Vec<String> {
     if let Some(url) = redis {
         settings.extend(["store.hot=redis".to_owned(), format!("redis.url={url}")]);
     }
+    settings.extend(postgres.into_iter().flat_map(postgres::settings));
     let start =
         ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data.display().to_string()].map(str::to_owned);
     let settings = settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]);
@@ -232,6 +242,10 @@ impl Bench {
             folder: tempfile::Builder::new().prefix("keyward-bench-").tempdir()?,
             figures: Figures::default(),
             redis: Redis::find(&options.redis).await?,
+            postgres: match options.only {
+                None | Some(Part::Postgres | Part::Open) => Postgres::find(&options.postgres).await?,
+                Some(_) => Postgres::Off("not asked for"),
+            },
         })
     }
 
@@ -246,7 +260,8 @@ impl Bench {
             Redis::Url(_) => "redis given".to_owned(),
         };
         format!(
-            "{cores}; {redis}; {ROUNDS} rounds of {} s windows, medians; a login types {} keys",
+            "{cores}; {redis}; {}; {ROUNDS} rounds of {} s windows, medians; a login types {} keys",
+            self.postgres.condition(),
             self.time.as_secs_f64(),
             population::KEYS
         )
@@ -259,6 +274,11 @@ impl Bench {
         let (population, echo_request) = self.settle(&data).await?;
         let echo = Target::start(self.cores, &self.echo_arguments("answer", None)).await?;
         let echoed = Supply::cycle(echo_request);
+        let postgres = self.postgres.url().filter(|_| wants(Part::Postgres) || wants(Part::Open));
+        let both = self.redis.url().zip(postgres);
+        if let Some((_, postgres)) = &both {
+            postgres::move_in(&data, &self.file("export"), postgres)?;
+        }
         let strawman = match self.redis.url().filter(|_| wants(Part::Redis)) {
             Some(url) => Some(Target::start(self.cores, &self.echo_arguments("outcome", Some(&url))).await?),
             None => None,
@@ -266,7 +286,7 @@ impl Bench {
         let hundred = Supply::cycle(vec![strawman_request(SystemClock)]);
         for _ in 0..ROUNDS {
             self.closed_windows("echo", &echo, &echoed).await?;
-            let embedded = Target::start(self.cores, &serve_arguments(&data, None)).await?;
+            let embedded = Target::start(self.cores, &serve_arguments(&data, None, None)).await?;
             self.assess_windows("assess", &embedded, &population).await?;
             if wants(Part::Passkey) {
                 self.passkey_window(&embedded, &population).await?;
@@ -275,10 +295,18 @@ impl Bench {
                 self.open_windows("assess", &embedded, &population, &echo, &echoed).await?;
             }
             drop(embedded);
+            if let Some((redis, postgres)) = &both {
+                let shared = serve_arguments(&data, Some(redis), Some(postgres));
+                let shared = Target::start(self.cores, &shared).await?;
+                self.assess_windows("assess_postgres_redis", &shared, &population).await?;
+                if wants(Part::Open) {
+                    self.open_windows("assess_postgres_redis", &shared, &population, &echo, &echoed).await?;
+                }
+            }
             let Some(strawman) = &strawman else { continue };
             self.closed_windows("strawman", strawman, &hundred).await?;
             let url = self.redis.url();
-            let redis = Target::start(self.cores, &serve_arguments(&data, url.as_deref())).await?;
+            let redis = Target::start(self.cores, &serve_arguments(&data, url.as_deref(), None)).await?;
             self.assess_windows("assess_redis", &redis, &population).await?;
             if wants(Part::Open) {
                 self.open_windows("assess_redis", &redis, &population, &echo, &echoed).await?;
@@ -289,7 +317,7 @@ impl Bench {
 
     /// Fills the data folder, and keeps a real answer for the echo. Also a few real requests.
     async fn settle(&self, data: &Path) -> Result<(Arc<Population>, Vec<Bytes>), Failed> {
-        let server = Target::start(self.cores, &serve_arguments(data, None)).await?;
+        let server = Target::start(self.cores, &serve_arguments(data, None, None)).await?;
         let population = Population::settle(&server.channels[0], CLINICIANS.into()).await?;
         let answer = population.answer(&server.channels[0]).await?;
         let outcome = v1::AssessResponse {
@@ -399,6 +427,17 @@ impl Bench {
 
     /// What the figures make together, each beside what it must reach.
     fn verdicts(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let shared = "assess_postgres_redis";
+        for (name, figure, yardstick) in [
+            ("over_echo_rps", "batched_rps", "echo_batched_rps"),
+            ("over_echo_lone_p50", "lone_p50_us", "echo_lone_p50_us"),
+            ("over_echo_cpu", "batched_cpu_us", "echo_batched_cpu_us"),
+            ("over_embedded_lone_p99", "lone_p99_us", "assess_lone_p99_us"),
+            ("over_embedded_batched_p99", "batched_p99_us", "assess_batched_p99_us"),
+        ] {
+            let (name, figure) = (format!("{shared}_{name}"), format!("{shared}_{figure}"));
+            self.figures.ratio(&mut *out, &name, (&figure, yardstick))?;
+        }
         let over = |a: f64, b: f64| a / b;
         let added_ms = |a: f64, b: f64| (a - b) / 1e3;
         let mut verdict = |name, a, b, together: &dyn Fn(f64, f64) -> f64, bar| {

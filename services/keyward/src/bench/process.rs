@@ -53,6 +53,15 @@ fn allowed(ranges: &str) -> Vec<usize> {
         .collect()
 }
 
+/// Keeps the settings of this process's environment from a program that it starts.
+pub(super) fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KEYWARD_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// A server of this program's own, killed when dropped.
 pub(super) struct Process {
     child: Child,
@@ -74,11 +83,7 @@ impl Process {
             }
             None => Command::new(program),
         };
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("KEYWARD_") {
-                command.env_remove(name);
-            }
-        }
+        without_settings(&mut command);
         let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("a server without output")?;
         let mut out = BufReader::new(out);

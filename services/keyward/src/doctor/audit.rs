@@ -4,25 +4,20 @@ use std::time::Duration;
 
 use keyward_audit::Checkpoint;
 use keyward_domain::Timestamp;
-use keyward_store::{AuditLog as _, LogTree as _, StoreResult, TreeHead};
-use keyward_store_embedded::EmbeddedStore;
+use keyward_store::{DurableStore, StoreResult, TreeHead};
 
 use super::Finding;
-use crate::compose::log_settings;
+use crate::compose::{Durable, log_settings};
 use crate::settings::Settings;
 
 /// How long a record may wait for its checkpoint beyond the interval.
 const LATE: Duration = Duration::from_mins(1);
 
-/// The log of the embedded store, if there is one yet.
+/// The log of the durable store, if there is one yet.
 pub(super) async fn log(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let dir = &settings.store.data_dir;
-    if !dir.join("tree.db").exists() {
-        return Vec::new();
-    }
     // That the store does not open is a finding about the store.
-    let Ok(store) = EmbeddedStore::open(dir).await else { return Vec::new() };
-    let seen = look(&store).await;
+    let Ok(Some(store)) = Durable::open_existing(settings).await else { return Vec::new() };
+    let seen = look(&*store.port()).await;
     store.close().await;
     vec![match seen {
         Ok(seen) => judged(&seen, settings, now),
@@ -40,7 +35,7 @@ struct Seen {
     waiting_since: Option<Timestamp>,
 }
 
-async fn look(store: &EmbeddedStore) -> StoreResult<Seen> {
+async fn look(store: &dyn DurableStore) -> StoreResult<Seen> {
     // In this order: a log that grows meanwhile is never shorter than its checkpoint.
     let head = store.head().await?;
     let records = store.size().await?;

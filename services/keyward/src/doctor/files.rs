@@ -57,6 +57,8 @@ pub(super) fn secrets(settings: &Settings) -> Vec<Finding> {
     let made = "is made on the first start";
     let optional = [
         ("redis.password_file", settings.redis.password_file.clone(), ""),
+        ("postgres.password_file", settings.postgres.password_file.clone(), ""),
+        ("postgres.tls_key_file", settings.postgres.tls_key_file.clone(), ""),
         ("server.tls_key_file", settings.server.tls_key_file.clone(), ""),
     ];
     let ours = [

@@ -87,6 +87,7 @@ pub async fn examine(sources: &Sources) -> Vec<Finding> {
     findings.push(parts::policies(&settings));
     findings.extend(parts::key_ring(&settings));
     findings.extend(parts::embedded(&settings).await);
+    findings.extend(parts::postgres(&settings).await);
     findings.extend(parts::data_keys(&settings).await);
     findings.extend(audit::log(&settings, now).await);
     findings.extend(parts::redis(&settings).await);

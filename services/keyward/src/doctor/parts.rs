@@ -4,11 +4,12 @@ use keyward_engine::KeyUsage;
 use keyward_seal::KeyRing;
 use keyward_store::HotStore as _;
 use keyward_store_embedded::EmbeddedStore;
+use keyward_store_postgres::{PostgresStore, SchemaState};
 use keyward_store_redis::{Advice, RedisHot};
 
 use super::Finding;
-use crate::compose::{policy, redis_settings};
-use crate::settings::{HotStore, RedisMode, Settings};
+use crate::compose::{Durable, policy, postgres_settings, redis_settings};
+use crate::settings::{DurableStore, HotStore, RedisMode, Settings};
 use crate::{keys, secrets};
 
 /// The policy parses and fits the schema.
@@ -46,7 +47,8 @@ const OLD_KEYS_FOR: std::time::Duration = std::time::Duration::from_hours(7 * 24
 
 /// Every data key can be unwrapped by a key that is there, and before long by the current one.
 pub(super) async fn data_keys(settings: &Settings) -> Vec<Finding> {
-    if !settings.store.data_dir.join("state.db").exists() {
+    // That PostgreSQL cannot be reached is a finding of its own.
+    if !matches!(Durable::open_existing(settings).await, Ok(Some(_))) {
         return Vec::new();
     }
     let usage = match keys::usage(settings).await {
@@ -83,7 +85,7 @@ fn judge(usage: &KeyUsage, for_long: bool) -> Vec<Finding> {
 /// The embedded store, if there is one yet, opens and is whole.
 pub(super) async fn embedded(settings: &Settings) -> Vec<Finding> {
     let dir = &settings.store.data_dir;
-    if !dir.join("state.db").exists() {
+    if settings.store.durable != DurableStore::Embedded || !dir.join("state.db").exists() {
         return Vec::new();
     }
     let subject = format!("embedded store in {}", dir.display());
@@ -101,6 +103,41 @@ pub(super) async fn embedded(settings: &Settings) -> Vec<Finding> {
             .collect(),
         Err(error) => vec![Finding::fail(subject, error.to_string(), "restore it from a backup")],
     }
+}
+
+/// PostgreSQL answers, its schema is the one to serve on, and it keeps what it acknowledges.
+pub(super) async fn postgres(settings: &Settings) -> Vec<Finding> {
+    // That the URL is missing is a finding about the settings.
+    if settings.store.durable != DurableStore::Postgres || settings.postgres.url.is_none() {
+        return Vec::new();
+    }
+    let postgres = match postgres_settings(&settings.postgres) {
+        Err(error) => {
+            return vec![Finding::fail("postgres", error.to_string(), "correct the [postgres] section")];
+        }
+        Ok(postgres) => postgres,
+    };
+    let schema = match PostgresStore::schema(&postgres).await {
+        Err(error) => {
+            let advice = "start PostgreSQL, or correct [postgres]; until then nothing is allowed";
+            return vec![Finding::fail("postgres", error.to_string(), advice)];
+        }
+        Ok(schema) => schema,
+    };
+    let found = match schema.served() {
+        Err(error) => return vec![Finding::fail("postgres", error.to_string(), "keyward migrate")],
+        Ok(()) if schema == SchemaState::Current => {
+            Finding::ok("postgres", "answers, and its schema is current")
+        }
+        Ok(()) => Finding::warn(
+            "postgres",
+            "a newer program has expanded the schema",
+            "finish the deployment of the newer program",
+        ),
+    };
+    let advice = PostgresStore::advice(&postgres).await.unwrap_or_default();
+    let advice = advice.into_iter().map(|(text, advice)| Finding::warn("postgres", text, advice));
+    std::iter::once(found).chain(advice).collect()
 }
 
 /// Redis answers, and does not throw keys away that it was told to keep.

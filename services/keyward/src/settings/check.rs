@@ -1,5 +1,6 @@
 //! What must hold between values.
 
+mod postgres;
 mod redis;
 
 use super::{CallerSettings, HotStore, KeyProvider, Settings};
@@ -14,6 +15,7 @@ impl Settings {
         self.check_callers(&mut problems);
         self.check_stores(&mut problems);
         self.check_audit(&mut problems);
+        self.check_postgres(&mut problems);
         self.check_amounts(&mut problems);
         problems.0
     }
@@ -106,7 +108,7 @@ impl Settings {
 
     fn check_amounts(&self, problems: &mut Problems) {
         let server = &self.server;
-        let positive: [(&str, u64); 17] = [
+        let positive: [(&str, u64); 20] = [
             ("server.max_message_bytes", server.max_message_bytes as u64),
             ("server.max_connections", server.max_connections as u64),
             ("server.max_concurrent_streams", server.max_concurrent_streams.into()),
@@ -116,6 +118,9 @@ impl Settings {
             ("server.keepalive_timeout_s", server.keepalive_timeout_s),
             ("redis.connect_timeout_ms", self.redis.connect_timeout_ms),
             ("redis.response_timeout_ms", self.redis.response_timeout_ms),
+            ("postgres.pool_size", self.postgres.pool_size.into()),
+            ("postgres.connect_timeout_ms", self.postgres.connect_timeout_ms),
+            ("postgres.response_timeout_ms", self.postgres.response_timeout_ms),
             ("limits.attempts_per_window", self.limits.attempts_per_window.into()),
             ("limits.attempt_window_s", self.limits.attempt_window_s),
             ("audit.checkpoint_interval_ms", self.audit.checkpoint_interval_ms),

@@ -6,6 +6,7 @@
 
 mod check;
 mod load;
+mod postgres;
 mod sample;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use confique::Config;
 use serde::Deserialize;
 
 pub use load::{SettingsError, Sources};
+pub use postgres::{Postgres, PostgresTls};
 pub use sample::sample;
 
 /// Settings of keyward.
@@ -61,6 +63,10 @@ pub struct Settings {
     /// Redis, when `store.hot` is "redis".
     #[config(nested)]
     pub redis: Redis,
+
+    /// PostgreSQL, when `store.durable` is "postgres".
+    #[config(nested)]
+    pub postgres: Postgres,
 
     /// Cryptographic keys.
     #[config(nested)]
@@ -207,10 +213,25 @@ pub struct Store {
     #[config(default = "data")]
     pub data_dir: PathBuf,
 
+    /// Where persons, passkeys, profiles and the audit log live: "embedded" (SQLite in `data_dir`, for one server)
+    /// or "postgres" (shared between servers).
+    #[config(default = "embedded")]
+    pub durable: DurableStore,
+
     /// Where sessions, ceremonies, nonces and limits live: "embedded" (in this process, lost with it)
     /// or "redis" (shared between servers).
     #[config(default = "embedded")]
     pub hot: HotStore,
+}
+
+/// Where durable state lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DurableStore {
+    /// In SQLite files in the data folder.
+    Embedded,
+    /// In PostgreSQL.
+    Postgres,
 }
 
 /// Where hot state lives.
