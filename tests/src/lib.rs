@@ -2,6 +2,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness of tests: whatever goes wrong in it ends the test")]
 
 pub mod case;
+pub mod database;
 pub mod door;
 pub mod fault;
 pub mod log;
@@ -12,6 +13,7 @@ pub mod run;
 pub mod seen;
 pub mod world;
 
+pub use database::Database;
 pub use door::Door;
 pub use fault::Faults;
 pub use person::Person;

@@ -5,7 +5,7 @@ use keyward_audit::{DecisionRecord, Event, Replay, replay};
 use keyward_domain::{DecisionId, SubjectKey, Timestamp};
 use keyward_policy::PolicySet;
 use keyward_scoring::fusion::Limits;
-use keyward_store::{AuditLog as _, AuditRow};
+use keyward_store::AuditRow;
 
 use crate::World;
 use crate::seen::Seen;

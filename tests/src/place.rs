@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use keyward_domain::{DeviceClass, Outcome};
-use keyward_store::Samples as _;
 use keyward_testkit::RedisServer;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;

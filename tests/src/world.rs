@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
+use keyward::compose::Durable;
 use keyward_audit::{KeyKind, NoteSigner};
 use keyward_domain::{Clock, Entropy, Timestamp};
 use keyward_engine::{Engine, EngineError, EngineSettings, LogSettings, Parts, TokenSigner, Unobserved};
@@ -13,7 +14,7 @@ use keyward_keys::RingProvider;
 use keyward_passkeys::{Passkeys, RelyingParty};
 use keyward_policy::PolicySet;
 use keyward_seal::KeyRing;
-use keyward_store::HotStore;
+use keyward_store::{DurableStore, HotStore};
 use keyward_store_embedded::{EmbeddedStore, InProcessHot};
 use keyward_store_redis::{RedisHot, RedisSettings};
 use keyward_testkit::ManualClock;
@@ -60,7 +61,8 @@ pub struct World {
     /// The clock.
     pub clock: Arc<ManualClock>,
     /// The durable store, past all switches.
-    pub store: EmbeddedStore,
+    pub store: Arc<dyn DurableStore>,
+    opened: Durable,
     /// What is out of order.
     pub faults: Faults,
 }
@@ -111,7 +113,7 @@ impl Deployment {
         *ring = change(&ring);
     }
 
-    /// Starts an engine with the default policy and settings.
+    /// Starts an engine with the default policy and settings; what lasts lies in the data directory.
     pub async fn start(&self, hot: Hot<'_>) -> World {
         self.try_start(hot).await.expect("it starts")
     }
@@ -131,6 +133,22 @@ impl Deployment {
 
     async fn try_start_with(&self, hot: Hot<'_>, log: LogSettings) -> Result<World, EngineError> {
         let store = EmbeddedStore::open(self.dir()).await.expect("the store opens");
+        self.try_start_on(Durable::Embedded(store), hot, log).await
+    }
+
+    /// Starts an engine whose durable state is elsewhere.
+    pub async fn start_on(&self, opened: Durable, hot: Hot<'_>) -> World {
+        let log = LogSettings::new(self.audit_signer());
+        self.try_start_on(opened, hot, log).await.expect("it starts")
+    }
+
+    async fn try_start_on(
+        &self,
+        opened: Durable,
+        hot: Hot<'_>,
+        log: LogSettings,
+    ) -> Result<World, EngineError> {
+        let store = opened.port();
         let hot: Arc<dyn HotStore> = match hot {
             Hot::InProcess => Arc::new(InProcessHot::new(self.clock.clone(), 100_000)),
             Hot::In(settings) => Arc::new(RedisHot::connect(*settings).await.expect("sound settings")),
@@ -142,7 +160,7 @@ impl Deployment {
         };
         let faults = Faults::default();
         let parts = Parts {
-            durable: Arc::new(FaultyDurable { inner: Arc::new(store.clone()), faults: faults.clone() }),
+            durable: Arc::new(FaultyDurable { inner: Arc::clone(&store), faults: faults.clone() }),
             hot: Arc::new(FaultyHot { inner: hot, faults: faults.clone() }),
             passkeys: self.passkeys(),
             policy: PolicySet::default_set(),
@@ -154,7 +172,7 @@ impl Deployment {
             observer: Arc::new(Unobserved),
             settings: EngineSettings::default(),
         };
-        Ok(World { engine: Engine::start(parts).await?, clock: self.clock.clone(), store, faults })
+        Ok(World { engine: Engine::start(parts).await?, clock: self.clock.clone(), store, opened, faults })
     }
 
     /// The key ring as an engine takes it.
@@ -196,9 +214,9 @@ impl World {
 
     /// Ends the engine: what it knew only in memory is gone.
     pub async fn stop(self) {
-        let Self { engine, store, .. } = self;
+        let Self { engine, opened, .. } = self;
         drop(engine);
-        store.close().await;
+        opened.close().await;
     }
 }
 

@@ -10,7 +10,7 @@ use keyward_testkit::RedisServer;
 use keyward_tests::case::{Behaviour, Case, Shown, Typing, read_all};
 use keyward_tests::run::run;
 use keyward_tests::seen::Seen;
-use keyward_tests::{Deployment, Door, Hot, World, log};
+use keyward_tests::{Database, Deployment, Door, Hot, World, log};
 
 /// What the first door to run a case showed: the others must show the same to the last reason.
 static SEEN: Mutex<BTreeMap<String, (&str, Seen)>> = Mutex::new(BTreeMap::new());
@@ -62,6 +62,17 @@ async fn with_a_passkey_opting_out_changes_nothing() {
         let told = (seen.outcome, seen.evidence);
         assert_eq!(told, (case.expect.outcome, case.expect.evidence), "{}: {seen:?}", case.case);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_wire_with_postgres_and_redis() {
+    let (database, redis) = (Database::start().await, RedisServer::start().await.expect("redis starts"));
+    let deployment = Deployment::new();
+    let hot = Hot::Redis(&redis.url(), Duration::from_secs(2));
+    let world = deployment.start_on(database.open().await, hot).await;
+    let door = Door::on_the_wire(&world).await;
+    all("over the wire with postgres and redis", &deployment, &world, &door).await;
+    door.close().await;
 }
 
 async fn all(name: &'static str, deployment: &Deployment, world: &World, door: &Door) {

@@ -6,7 +6,6 @@ use keyward_api::v1;
 use keyward_domain::{ActionKind, ClaimKind, Outcome, ReasonCode, Sensitivity, SubjectKey};
 use keyward_engine::{EngineError, Rewrapping};
 use keyward_seal::KeyRing;
-use keyward_store::{Documents as _, Subjects as _};
 use keyward_tests::door::claim;
 use keyward_tests::person::{TENANT, action, own, subject, typed};
 use keyward_tests::place::refusal;

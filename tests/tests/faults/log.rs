@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward_audit::{Checkpoint, Tiles, TreeError};
 use keyward_domain::{Outcome, Timestamp};
 use keyward_engine::LogSettings;
-use keyward_store::{AuditLog as _, LogTree as _, Tile};
+use keyward_store::Tile;
 use keyward_tests::person::own;
 use keyward_tests::seen::Seen;
 use keyward_tests::{Deployment, Door, Hot, World};

@@ -3,6 +3,7 @@
 mod durable;
 mod keys;
 mod log;
+mod postgres;
 mod redis;
 mod restart;
 mod secrecy;

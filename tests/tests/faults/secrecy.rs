@@ -10,13 +10,13 @@ use keyward_domain::{
 };
 use keyward_features::fixed_text;
 use keyward_seal::{Bound, DataKey};
-use keyward_store::{Documents as _, KEPT_SAMPLES, Samples as _, Subjects as _};
-use keyward_store_embedded::EmbeddedStore;
+use keyward_store::{DurableStore, KEPT_SAMPLES};
 use keyward_testkit::RedisServer;
+use keyward_tests::database::DATABASE;
 use keyward_tests::door::break_glass;
 use keyward_tests::person::{action, history, own, subject, typed};
 use keyward_tests::seen::Seen;
-use keyward_tests::{Deployment, Door, Hot, Place, log};
+use keyward_tests::{Database, Deployment, Door, Hot, Place, World, log};
 
 const JUSTIFICATION: &str = "Patient unconscious in the emergency room, allergies unknown.";
 
@@ -45,7 +45,11 @@ fn forms(sample: &KeystrokeSample) -> Vec<(&'static str, Vec<u8>)> {
 
 /// What stands sealed in the durable store of a person, in the clear: opened with the deployment's ring, so that the
 /// search is for what is really there.
-async fn opened(deployment: &Deployment, store: &EmbeddedStore, who: &SubjectKey) -> Vec<(String, Vec<u8>)> {
+async fn opened(
+    deployment: &Deployment,
+    store: &dyn DurableStore,
+    who: &SubjectKey,
+) -> Vec<(String, Vec<u8>)> {
     let row = store.subject(who).await.expect("it reads").expect("a row");
     let secret = deployment.ring().unwrap(who, &row.wrapped_key).expect("it unwraps");
     let key = secret.sealing_key("data");
@@ -74,23 +78,38 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 
+/// The bytes that stand in a text as runs of hexadecimal digits (`\\x00ff`, in `COPY` with another backslash).
+fn unhex(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::with_capacity(text.len() / 2);
+    for part in text.split(|byte| *byte == b'\\').filter_map(|part| part.strip_prefix(b"x")) {
+        let pairs = part.chunks_exact(2).map_while(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?));
+        bytes.extend(pairs);
+    }
+    bytes
+}
+
 fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).expect("the directory").map(|entry| entry.expect("an entry").path());
     entries.map(|path| (path.clone(), std::fs::read(&path).expect("a file"))).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn neither_typing_nor_words_lie_open_in_the_stores() {
-    let mut redis_dir = PathBuf::new();
-    let redis = RedisServer::start_with(|dir| {
-        dir.clone_into(&mut redis_dir);
-        ["--rdbcompression", "no"].map(OsString::from).to_vec()
-    });
-    let redis = redis.await.expect("redis starts");
-    let deployment = Deployment::new();
-    let world = deployment.start(Hot::Redis(&redis.url(), Duration::from_secs(2))).await;
+/// What was left behind.
+struct Traces {
+    /// The files of the data directory as they are while the process runs.
+    files: Vec<(PathBuf, Vec<u8>)>,
+    /// What stands sealed in the durable store, in the clear.
+    sealed: Vec<(String, Vec<u8>)>,
+    /// The last decision that a session remembers.
+    decision: [u8; 16],
+    /// A record's commitment, which is no secret.
+    commitment: [u8; 32],
+}
+
+/// Leaves behind what is to be kept from whoever reads the stores, each thing at least once.
+async fn leave_traces(deployment: &Deployment, world: World, name: &str) -> Traces {
     let door = Door::on_the_wire(&world).await;
-    let person = deployment.person("alice");
+    let person = deployment.person(name);
     door.register(&person).await;
     door.import(&person, DeviceClass::Personal, &history(12)).await;
     door.proven_login(&world, &person, "proven", 1).await;
@@ -103,19 +122,48 @@ async fn neither_typing_nor_words_lie_open_in_the_stores() {
     question.break_glass = Some(break_glass(JUSTIFICATION));
     let decision = door.ask(question.clone()).await.expect("a decision");
     assert_eq!(Seen::from(&decision).outcome, Outcome::Allow);
-    question.session = "emergency-left-open".to_owned();
+    "emergency-left-open".clone_into(&mut question.session);
     question.assertion = None;
     assert!(Seen::from(&door.ask(question).await.expect("a decision")).challenge);
     world.engine.learned().await;
-
-    let sealed = opened(&deployment, &world.store, &subject(&person)).await;
-    assert!(sealed.len() >= 15, "data key, profile, samples, known devices: {}", sealed.len());
-    let saved = redis.command("SAVE").await.expect("it saves");
-    assert!(saved.starts_with(b"+OK"), "{}", String::from_utf8_lossy(&saved));
-    let mut places = files(deployment.dir());
+    let traces = Traces {
+        files: files(deployment.dir()),
+        sealed: opened(deployment, &*world.store, &subject(&person)).await,
+        decision: DecisionId(decision.id.parse().expect("a uuid")).0.into_bytes(),
+        commitment: log::rows(&world).await[0].1.commitment,
+    };
+    assert!(traces.sealed.len() >= 15, "data key, profile, samples, known devices: {}", traces.sealed.len());
     door.close().await;
     world.stop().await;
+    traces
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_typing_nor_words_lie_open_in_the_stores() {
+    let mut redis_dir = PathBuf::new();
+    let redis = RedisServer::start_with(|dir| {
+        dir.clone_into(&mut redis_dir);
+        ["--rdbcompression", "no"].map(OsString::from).to_vec()
+    });
+    let redis = redis.await.expect("redis starts");
+    let url = redis.url();
+    let (deployment, database) = (Deployment::new(), Database::start().await);
+    let hot = || Hot::Redis(&url, Duration::from_secs(2));
+    let world = deployment.start(hot()).await;
+    let mut embedded = leave_traces(&deployment, world, "alice").await;
+    let world = deployment.start_on(database.open().await, hot()).await;
+    let postgres = leave_traces(&deployment, world, "alicia").await;
+
+    let mut places = std::mem::take(&mut embedded.files);
+    let saved = redis.command("SAVE").await.expect("it saves");
+    assert!(saved.starts_with(b"+OK"), "{}", String::from_utf8_lossy(&saved));
     places.extend(files(deployment.dir()));
+    let dump = database.server.dump(DATABASE).expect("a dump");
+    // Bytes stand in a dump as hexadecimal: both forms are searched.
+    let bytes = unhex(&dump);
+    assert!(contains(&dump, b"alicia") && contains(&bytes, &postgres.commitment));
+    places.push((PathBuf::from("bytes of pg_dump"), bytes));
+    places.push((PathBuf::from("pg_dump"), dump));
     let dump = redis_dir.join("dump.rdb");
     places.push((dump.clone(), std::fs::read(&dump).expect("the dump")));
 
@@ -127,7 +175,7 @@ async fn neither_typing_nor_words_lie_open_in_the_stores() {
     for sample in [history(1).remove(0), own(1), own(2)] {
         planted.extend(forms(&sample));
     }
-    for (what, plaintext) in &sealed {
+    for (what, plaintext) in embedded.sealed.iter().chain(&postgres.sealed) {
         let parts = parts(plaintext);
         assert!(!parts.is_empty(), "{what} has parts to look for");
         for part in parts {
@@ -137,8 +185,9 @@ async fn neither_typing_nor_words_lie_open_in_the_stores() {
         }
     }
     // What a session remembers is its last decision: its id stands in columns of the log, and in Redis sealed alone.
-    let id = DecisionId(decision.id.parse().expect("a uuid")).0.into_bytes();
-    assert!(found(&id) >= 1 && !contains(&places.last().expect("the dump").1, &id));
+    for id in [embedded.decision, postgres.decision] {
+        assert!(found(&id) >= 1 && !contains(&places.last().expect("the dump").1, &id));
+    }
     for (what, needle) in planted {
         let holding: Vec<_> =
             places.iter().filter(|(_, bytes)| contains(bytes, &needle)).map(|(path, _)| path).collect();
