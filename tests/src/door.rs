@@ -42,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Door {
     wire: Wire,
     server: Option<Server>,
+    number: u64,
     requests: AtomicU64,
 }
 
@@ -116,7 +117,8 @@ impl Door {
     }
 
     fn through(wire: Wire, server: Option<Server>) -> Self {
-        Self { wire, server, requests: AtomicU64::new(1) }
+        static DOORS: AtomicU64 = AtomicU64::new(1);
+        Self { wire, server, number: DOORS.fetch_add(1, Ordering::Relaxed), requests: AtomicU64::new(1) }
     }
 
     /// Where it listens.
@@ -159,9 +161,9 @@ impl Door {
         ProfileServiceClient::with_origin(self.wire(), origin())
     }
 
-    /// A request id that was not used at this door.
+    /// A request id that was not used at any door of this process.
     pub fn request_id(&self) -> String {
-        format!("request-{}", self.requests.fetch_add(1, Ordering::Relaxed))
+        format!("request-{}-{}", self.number, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A nonce for a session.

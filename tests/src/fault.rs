@@ -1,7 +1,7 @@
 //! Stores that fail when they are told to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +21,7 @@ struct Switches {
     hot: AtomicBool,
     append: AtomicBool,
     profiles: AtomicBool,
+    reads: AtomicUsize,
 }
 
 impl Faults {
@@ -37,6 +38,11 @@ impl Faults {
     /// Whether typing profiles cannot be read from now on. One that is cached is not read.
     pub fn profiles(&self, down: bool) {
         self.0.profiles.store(down, Ordering::SeqCst);
+    }
+
+    /// How often a person's row or a document was read so far.
+    pub fn reads(&self) -> usize {
+        self.0.reads.load(Ordering::SeqCst)
     }
 
     /// Everything is in order from now on.
@@ -90,6 +96,15 @@ impl HotStore for FaultyHot {
     async fn take_ceremony(&self, tenant: &TenantId, id: &CeremonyId) -> StoreResult<Option<Vec<u8>>> {
         self.up()?.take_ceremony(tenant, id).await
     }
+    async fn announce(&self, who: &SubjectKey, name: &str, version: u64, ttl: Duration) -> StoreResult<()> {
+        self.up()?.announce(who, name, version, ttl).await
+    }
+    async fn counts(&self, tenant: &TenantId, names: &[&str]) -> StoreResult<Vec<u32>> {
+        self.up()?.counts(tenant, names).await
+    }
+    async fn count(&self, tenant: &TenantId, names: &[&str], window: Duration) -> StoreResult<Vec<u32>> {
+        self.up()?.count(tenant, names, window).await
+    }
     async fn forget(&self, who: &SubjectKey) -> StoreResult<()> {
         self.up()?.forget(who).await
     }
@@ -107,6 +122,7 @@ pub struct FaultyDurable {
 #[async_trait]
 impl Subjects for FaultyDurable {
     async fn subject(&self, who: &SubjectKey) -> StoreResult<Option<SubjectRow>> {
+        self.faults.0.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.subject(who).await
     }
     async fn open_subject(&self, who: &SubjectKey, names: &[&str]) -> StoreResult<Option<OpenedSubject>> {
@@ -167,6 +183,7 @@ impl Documents for FaultyDurable {
         if name.starts_with("keystroke/") {
             check(&self.faults.0.profiles)?;
         }
+        self.faults.0.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.document(who, name).await
     }
     async fn document_names(&self, who: &SubjectKey) -> StoreResult<Vec<(String, u64)>> {

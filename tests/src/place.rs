@@ -25,7 +25,11 @@ pub struct Place {
 impl Place {
     /// Hot state in the process.
     pub async fn open() -> Self {
-        let deployment = Deployment::new();
+        Self::open_in(Deployment::new()).await
+    }
+
+    /// The same in a deployment that the test made.
+    pub async fn open_in(deployment: Deployment) -> Self {
         let world = deployment.start(Hot::InProcess).await;
         let door = Door::on_the_wire(&world).await;
         Self { deployment, world, door, redis: None }

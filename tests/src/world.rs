@@ -42,6 +42,8 @@ pub struct Deployment {
     pub clock: Arc<ManualClock>,
     /// The maker of security keys.
     pub maker: Maker,
+    /// What the operator chose.
+    pub settings: EngineSettings,
 }
 
 /// Where hot state lives.
@@ -84,6 +86,7 @@ impl Deployment {
             audit_key: key(),
             clock: Arc::new(ManualClock::new(BEGIN)),
             maker: Maker::new(),
+            settings: EngineSettings::default(),
         }
     }
 
@@ -142,6 +145,11 @@ impl Deployment {
         self.try_start_on(opened, hot, log).await.expect("it starts")
     }
 
+    /// Starts another engine on the same durable store.
+    pub async fn replica(&self, of: &World, hot: Hot<'_>) -> World {
+        self.start_on(of.opened.clone(), hot).await
+    }
+
     async fn try_start_on(
         &self,
         opened: Durable,
@@ -170,7 +178,7 @@ impl Deployment {
             clock: self.clock.clone(),
             entropy: Arc::new(Random),
             observer: Arc::new(Unobserved),
-            settings: EngineSettings::default(),
+            settings: self.settings.clone(),
         };
         Ok(World { engine: Engine::start(parts).await?, clock: self.clock.clone(), store, opened, faults })
     }

@@ -126,7 +126,7 @@ reasons! {
     /// Too many attempts.
     AttemptsLimited = "ATTEMPTS_LIMITED" {
         admin: "Too many attempts that were not allowed in a short time; only a passkey opens.",
-        user: "There were many attempts. Please confirm that it is you.", metadata: ["count"] },
+        user: "There were many attempts. Please confirm that it is you.", metadata: ["count", "scope"] },
     /// Record access above the tenant's ceilings.
     RecordAccessBurst = "RECORD_ACCESS_BURST" {
         admin: "Records are accessed faster than the tenant's ceilings allow.",
@@ -158,6 +158,10 @@ reasons! {
     BehaviourOptedOut = "BEHAVIOUR_OPTED_OUT" {
         admin: "This person opted out of behaviour: typing was neither looked at nor kept, and the passkey alone counts.",
         user: "", metadata: [] },
+    /// Unusual typing would have asked for more, and did so in vain too often this week.
+    FrictionCapped = "FRICTION_CAPPED" {
+        admin: "Unusual typing alone would have asked for a passkey. It did so without need too often this week, so the answer is as without behaviour.",
+        user: "", metadata: ["count"] },
 }
 
 /// A reason with what is known beyond its code.

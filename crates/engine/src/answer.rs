@@ -2,11 +2,13 @@
 
 use keyward_audit::{BandLimits, DecisionRecord, Event, Record, hex};
 use keyward_domain::{
-    Claim, ClaimKind, Decision, DecisionId, Evidence, Outcome, Proofs, Reason, ReasonCode, StepUp, Timestamp,
+    Band, Claim, ClaimKind, Decision, DecisionId, Evidence, Maturity, Outcome, Proofs, Reason, ReasonCode,
+    StepUp, Timestamp,
 };
 use keyward_passkeys::Passkeys;
 use keyward_policy::{
-    AuthenticatorFacts, ClaimAges, Facts, IntegrityFacts, MissingFacts, NonceState, PasskeyFact, Verdict,
+    AuthenticatorFacts, ClaimAges, Facts, IntegrityFacts, MissingFacts, NonceState, PasskeyFact, PolicySet,
+    Verdict,
 };
 use keyward_scoring::fusion::Limits;
 use tokio::time::timeout_at;
@@ -27,6 +29,19 @@ pub(crate) struct Answer {
     pub decision: Decision,
     /// The person's own limits, where they differ from the fixed ones.
     pub limits: Option<BandLimits>,
+    /// Whether it asks for more because of behaviour alone.
+    pub asked: bool,
+}
+
+/// What the policy made of the facts.
+struct Ruled {
+    /// As the policy was asked.
+    facts: Facts,
+    verdict: Verdict,
+    /// Whether behaviour alone asks for more.
+    asked: bool,
+    /// After how many false alarms behaviour was left out.
+    spared_after: Option<u32>,
 }
 
 impl Engine {
@@ -39,17 +54,58 @@ impl Engine {
         nonce: NonceState,
         now: Timestamp,
     ) -> Answer {
-        let facts = self.facts(case, read, observed, nonce, now);
         let policy = self.policy.load();
-        let verdict = policy.decide(&facts);
+        let ruled = self.rule(&policy, self.facts(case, read, observed, nonce, now), read);
+        let Ruled { facts, verdict, .. } = ruled;
         let step_up = match verdict.evidence {
             Some(evidence) => Some(self.challenge(case, read, evidence, nonce).await),
             None => None,
         };
-        let decision = self.decision(case, read, observed, &facts, verdict, step_up, now);
+        let mut decision = self.decision(case, read, observed, &facts, verdict, step_up, now);
+        if let Some(count) = ruled.spared_after {
+            decision.reasons.insert(1, Reason::new(ReasonCode::FrictionCapped).with("count", &count));
+        }
         let own = observed.limits;
         let limits = (own != Limits::default()).then_some(BandLimits { medium: own.medium, high: own.high });
-        Answer { facts, policy_digest: policy.digest(), decision, limits }
+        Answer { facts, policy_digest: policy.digest(), decision, limits, asked: ruled.asked }
+    }
+
+    /// Asks the policy; where behaviour alone asks for more, and did so in vain too often, asks again without it.
+    ///
+    /// INVARIANT: what is spared is behaviour's say and nothing else, so that the answer is never laxer than the policy's
+    /// for a person of whom no behaviour is known.
+    fn rule(&self, policy: &PolicySet, facts: Facts, read: &Read) -> Ruled {
+        let verdict = policy.decide(&facts);
+        let ruled = |facts, verdict, asked| Ruled { facts, verdict, asked, spared_after: None };
+        let alarmed = facts.behaviour.is_some_and(|band| band != Band::Low);
+        if verdict.outcome != Outcome::StepUp || !alarmed || facts.break_glass {
+            return ruled(facts, verdict, false);
+        }
+        let silent = Facts { behaviour: None, ..facts.clone() };
+        let without = policy.decide(&silent);
+        if without.outcome != Outcome::Allow {
+            return ruled(facts, verdict, false);
+        }
+        match self.spared_after(&facts, read) {
+            None => ruled(facts, verdict, true),
+            count => Ruled { spared_after: count, ..ruled(silent, without, false) },
+        }
+    }
+
+    /// After how many false alarms a person is spared another one; `None` when they are not.
+    ///
+    /// Only alarms count that the person answered with a passkey, so that an impostor cannot use them up. Very unusual
+    /// typing is never spared, nor is anything that accuses besides, nor anyone while someone fails as them.
+    fn spared_after(&self, facts: &Facts, read: &Read) -> Option<u32> {
+        let (view, limit) = (read.hot.as_ref()?, self.settings.false_alarms_limit);
+        let accused = facts.integrity.replayed
+            || facts.integrity.machine_like
+            || facts.record_access_burst
+            || facts.attempts_limited
+            || facts.recent_failures > 0
+            || view.attempts > 0;
+        let mild = facts.behaviour == Some(Band::Medium) && facts.maturity == Maturity::Mature;
+        (limit > 0 && view.false_alarms >= limit && mild && !accused).then_some(view.false_alarms)
     }
 
     fn facts(
@@ -66,7 +122,6 @@ impl Engine {
             Shown::Verified { counter_regressed, backup_changed, .. } => (counter_regressed, backup_changed),
             _ => (false, false),
         };
-        let attempts = read.hot.as_ref().map_or(0, |view| view.attempts);
         let fresh_passkey = matches!(case.shown, Shown::Verified { proof, .. } if proof.user_verified);
         Facts {
             who: a.who.clone(),
@@ -91,9 +146,12 @@ impl Engine {
             },
             authenticator: AuthenticatorFacts { counter_regressed, backup_changed },
             recent_failures: a.client.recent_failures,
-            attempts_limited: attempts >= self.settings.attempts_limit,
+            attempts_limited: self.attempts_limited(read).next().is_some(),
             record_access_burst: observed.burst,
-            missing: MissingFacts { hot_store: read.hot.is_none(), model: observed.model_missing },
+            missing: MissingFacts {
+                hot_store: read.hot.is_none() || read.counts.is_none(),
+                model: observed.model_missing,
+            },
             break_glass: a.break_glass.is_some() && fresh_passkey,
         }
     }
@@ -209,7 +267,7 @@ impl Engine {
         read: &Read,
         answer: Answer,
     ) -> Result<Decision, EngineError> {
-        let Answer { facts, policy_digest, mut decision, limits } = answer;
+        let Answer { facts, policy_digest, mut decision, limits, .. } = answer;
         let Some(person) = &read.person else { return Ok(self.unrecorded(decision)) };
         let record = record_of(case, facts, &policy_digest, &decision, limits);
         let sent =

@@ -2,6 +2,7 @@
 //! record is durable, and no nonce or session changes without a decision that saw it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,20 +12,23 @@ use keyward_domain::{
 };
 use keyward_features::telemetry_hash;
 use keyward_policy::NonceState;
-use keyward_store::{HotRead, HotView, HotWrite, HotWritten};
+use keyward_store::{Announced, HotRead, HotView, HotWrite, HotWritten};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span, debug_span};
 
 use crate::assertions::Shown;
 use crate::known::Marks;
+use crate::limits::Counts;
 use crate::observe::Observed;
 use crate::people::Person;
-use crate::profiles::{self, Lookup};
+use crate::profiles::{self, Cached};
 use crate::session::{self, LastDecision, Reply, ReplyTo, SessionState};
 use crate::{Engine, EngineError, Stage, nonce};
 
 /// How often an assessment is made again because another one of the same session came between its read and its write.
 const RACES: usize = 8;
+/// The window in which false alarms are counted: a week, from its first.
+const FALSE_ALARMS_WINDOW: Duration = Duration::from_hours(7 * 24);
 /// The part of the time that is kept back for recording and writing, in percent.
 const RESERVE_PERCENT: u32 = 30;
 
@@ -62,15 +66,20 @@ pub(crate) struct Read {
     pub person: Option<Arc<Person>>,
     /// Hot state, unless its store did not answer.
     pub hot: Option<HotView>,
+    /// Attempts from the network and of the tenant, unless nobody knows.
+    pub counts: Option<Counts>,
     pub session: SessionState,
     pub marks: Marks,
     /// For each keystroke sample: its profile, or that the store did not answer.
-    pub profiles: Vec<(FieldLabel, Option<Lookup>)>,
+    pub profiles: Vec<(FieldLabel, Option<Cached>)>,
     /// Whether time ran out while reading.
     pub late: bool,
     /// Why the person's data key could not be used.
     pub key_fault: Option<&'static str>,
 }
+
+/// The person, or why their data key could not be used if that is why not; and what there is for each keystroke sample.
+type ReadDurable = (Result<Arc<Person>, Option<&'static str>>, Vec<(FieldLabel, Option<Cached>)>);
 
 /// A span of waiting for a store; nothing of what is asked is in it.
 fn store_span(store: &'static str, operation: &'static str) -> Span {
@@ -111,8 +120,8 @@ impl Engine {
             if round == 0 && case.assessment.assertion.is_some() {
                 case.shown = self.verify_shown(&case, &read).instrument(debug_span!("verify")).await;
             }
-            let Decided { decision, observed, nonce } = self.decide(&case, &read).await?;
-            let written = self.write_back(&case, &read, &decision).instrument(debug_span!("write"));
+            let Decided { decision, observed, nonce, asked } = self.decide(&case, &read).await?;
+            let written = self.write_back(&case, &read, &decision, asked).instrument(debug_span!("write"));
             match written.await? {
                 Written::Done => {
                     tracing::debug!(decision = %decision.id, outcome = decision.outcome.name(), "decided");
@@ -152,16 +161,34 @@ impl Engine {
                 Err(_) => (None, true),
             }
         };
+        let counts = async {
+            if !hot_usable {
+                return None;
+            }
+            timeout_at(until, self.limiter.counts(&a.who.tenant, &a.client)).await.ok().flatten()
+        };
         let durable = timeout_at(until, self.read_durable(a).instrument(store_span("durable", "read")));
-        let ((hot, hot_late), durable) = tokio::join!(hot, durable);
+        let ((hot, hot_late), counts, durable) = tokio::join!(hot, counts, durable);
         self.observer.store("hot", hot.is_some());
-        let durable_late = durable.is_err();
-        let (person, profiles) =
-            durable.unwrap_or_else(|_| (self.people.cached(&a.who).ok_or(None), Vec::new()));
+        let mut durable_late = durable.is_err();
+        let (mut person, mut profiles) = match durable {
+            Ok(read) => read,
+            Err(_) => (self.people.cached(&a.who).await.ok_or(None), Vec::new()),
+        };
+        if let (Ok(found), Some(view)) = (&person, &hot)
+            && !view.announced.is_empty()
+        {
+            let outdated = found.is_outdated(&view.announced);
+            let renewed = timeout_at(until, self.renew(a, found, profiles, &view.announced)).await;
+            durable_late |= renewed.is_err();
+            // Whom another replica erased, or who opted out there, is not gone on with as they were.
+            (person, profiles) =
+                renewed.unwrap_or_else(|_| (if outdated { Err(None) } else { person.clone() }, Vec::new()));
+        }
         let key_fault = person.as_ref().err().copied().flatten();
         let person = person.ok();
         self.observer.store("durable", person.is_some());
-        let session = person.as_ref().zip(hot.as_ref()).and_then(|(person, view)| {
+        let session: Option<SessionState> = person.as_ref().zip(hot.as_ref()).and_then(|(person, view)| {
             let (_, sealed) = view.session.as_ref()?;
             session::open(&person.hot_key, &a.who, "session", a.session.as_str(), sealed)
         });
@@ -169,7 +196,8 @@ impl Engine {
             marks: person.as_ref().map(|p| p.marker.marks(&a.device, &a.client)).unwrap_or_default(),
             person,
             hot,
-            session: session.unwrap_or_default(),
+            counts,
+            session: session.unwrap_or_default().at(self.clock.now()),
             profiles,
             late: hot_late || durable_late,
             key_fault,
@@ -177,31 +205,55 @@ impl Engine {
     }
 
     /// The person, or why their data key could not be used if that is why not, and the profiles.
-    async fn read_durable(
-        &self,
-        a: &Assessment,
-    ) -> (Result<Arc<Person>, Option<&'static str>>, Vec<(FieldLabel, Option<Lookup>)>) {
+    async fn read_durable(&self, a: &Assessment) -> ReadDurable {
         let person = match self.people.get_or_create(&a.who).await {
             Ok(person) => person,
             Err(error) => {
                 tracing::warn!(%error, "person could not be read");
-                let fault = match error {
-                    EngineError::KeyUnavailable { cause } => Some(cause),
-                    _ => None,
-                };
-                return (Err(fault), Vec::new());
+                return (Err(key_fault(&error)), Vec::new());
             }
         };
         let mut found = Vec::with_capacity(a.telemetry.keystrokes.len());
         for sample in &a.telemetry.keystrokes {
             let name = profiles::name_of(&sample.field, a.device.class);
-            let profile = self.profiles.get(&person, &name).await;
-            if let Err(error) = &profile {
-                tracing::warn!(%error, "profile could not be read");
-            }
-            found.push((sample.field.clone(), profile.ok()));
+            found.push((sample.field.clone(), readable(self.profiles.get(&person, &name).await)));
         }
         (Ok(person), found)
+    }
+
+    /// What was cached, read anew where another replica announced a version since. Sequential, for it is rare, and what is
+    /// read after an announcement is at least as new as that.
+    async fn renew(
+        &self,
+        a: &Assessment,
+        person: &Arc<Person>,
+        profiles: Vec<(FieldLabel, Option<Cached>)>,
+        announced: &Announced,
+    ) -> ReadDurable {
+        let person = if person.is_outdated(announced) {
+            match self.people.renew(person, announced).await {
+                Ok(person) => person,
+                Err(error) => {
+                    tracing::warn!(%error, "person could not be read anew");
+                    return (Err(key_fault(&error)), Vec::new());
+                }
+            }
+        } else {
+            Arc::clone(person)
+        };
+        let mut renewed = Vec::with_capacity(profiles.len());
+        for (field, cached) in profiles {
+            let name = profiles::name_of(&field, a.device.class);
+            let told = announced.version(&name);
+            let cached = match cached {
+                Some(cached) if cached.is_outdated(told) => {
+                    readable(self.profiles.renew(&person, &name, &cached, told).await)
+                }
+                cached => cached,
+            };
+            renewed.push((field, cached));
+        }
+        (Ok(person), renewed)
     }
 
     /// The decision that this request got before, if it is a repetition.
@@ -222,9 +274,10 @@ impl Engine {
         let answer = self.answer(case, read, &observed, nonce, now).instrument(debug_span!("decide")).await;
         self.observer.stage(Stage::Decide, started.elapsed());
         let started = Instant::now();
+        let asked = answer.asked;
         let decision = self.record(case, read, answer).instrument(store_span("audit", "append")).await?;
         self.observer.stage(Stage::Audit, started.elapsed());
-        Ok(Decided { decision, observed, nonce })
+        Ok(Decided { decision, observed, nonce, asked })
     }
 
     fn judge_nonce(&self, case: &Case, read: &Read, now: Timestamp) -> NonceState {
@@ -250,12 +303,21 @@ impl Engine {
         case: &Case,
         read: &Read,
         decision: &Decision,
+        asked: bool,
     ) -> Result<Written, EngineError> {
         let (Some(person), Some(view)) = (&read.person, &read.hot) else { return Ok(Written::Done) };
         let started = Instant::now();
-        let write = self.hot_write(case, read, person, view, decision)?;
-        let written =
-            timeout_at(case.deadline, self.hot.write(write).instrument(store_span("hot", "write"))).await;
+        let write = self.hot_write(case, read, person, view, decision, asked)?;
+        let (who, client) = (&case.assessment.who, &case.assessment.client);
+        let attempt = write.count_attempt.is_some();
+        let writing = timeout_at(case.deadline, self.hot.write(write).instrument(store_span("hot", "write")));
+        let written = if attempt {
+            // At the same time: it takes no longer. A write that loses its race is counted once too often.
+            let counted = timeout_at(case.deadline, self.limiter.count(&who.tenant, client));
+            tokio::join!(writing, counted).0
+        } else {
+            writing.await
+        };
         self.observer.stage(Stage::Write, started.elapsed());
         match written {
             Ok(Ok(HotWritten::Done)) => Ok(Written::Done),
@@ -279,9 +341,12 @@ impl Engine {
         person: &Person,
         view: &HotView,
         decision: &Decision,
+        asked: bool,
     ) -> Result<HotWrite, EngineError> {
         let a = &case.assessment;
         let entropy = &*self.entropy;
+        let proven = decision.outcome == Outcome::Allow
+            && matches!(case.shown, Shown::Verified { proof, .. } if proof.user_verified);
         let state = SessionState {
             passkey: case.shown.proof().or(read.session.passkey),
             last: Some(LastDecision {
@@ -291,6 +356,7 @@ impl Engine {
                 assurance: decision.assurance.clone(),
                 at: decision.at,
             }),
+            asked: asked || (read.session.asked && !proven),
         };
         let reply = ReplyTo { fingerprint: case.fingerprint, decision: Some(decision) };
         let spend = a.telemetry.nonce.clone().filter(|_| case.nonce.is_none());
@@ -312,6 +378,7 @@ impl Engine {
             reply_ttl: self.settings.reply_ttl,
             use_nonce: spend.filter(|_| !view.nonce_used).map(|nonce| (nonce, self.settings.nonce_ttl)),
             count_attempt: counts_as_attempt(decision).then_some(self.settings.attempts_window),
+            count_false_alarm: (read.session.asked && proven).then_some(FALSE_ALARMS_WINDOW),
         })
     }
 
@@ -326,6 +393,7 @@ struct Decided {
     decision: Decision,
     observed: Observed,
     nonce: NonceState,
+    asked: bool,
 }
 
 /// What became of writing back.
@@ -334,6 +402,17 @@ enum Written {
     Replied(Box<Decision>),
     Raced,
     StoreLost,
+}
+
+const fn key_fault(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::KeyUnavailable { cause } => Some(cause),
+        _ => None,
+    }
+}
+
+fn readable(cached: Result<Cached, EngineError>) -> Option<Cached> {
+    cached.inspect_err(|error| tracing::warn!(%error, "profile could not be read")).ok()
 }
 
 fn reply_of(case: &Case, person: &Person, sealed: &[u8]) -> Result<Option<Decision>, EngineError> {

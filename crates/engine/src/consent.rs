@@ -20,6 +20,8 @@ impl Engine {
         opted_out: bool,
     ) -> Result<ConsentSet, EngineError> {
         self.people.get_or_create(who).await?;
+        // As the store has it: what is cached may be older than another replica's word, and this one then look like no news.
+        self.people.fresh(who).await?;
         let at = self.clock.now();
         // The word first: from now on nobody writes what is about to be erased.
         self.people.change(who, at, |known| known.consents(opted_out, at)).await?;

@@ -56,7 +56,7 @@ impl Marker {
         };
         Marks {
             device: device.id.as_ref().map(|id| mark(b"device", id.as_str().as_bytes())),
-            network: client.ip.map(|ip| mark(b"network", &prefix(ip))),
+            network: client.ip.map(|ip| mark(b"network", prefix(ip).bytes())),
         }
     }
 
@@ -67,11 +67,32 @@ impl Marker {
     }
 }
 
-fn prefix(ip: IpAddr) -> Vec<u8> {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
-        IpAddr::V6(v6) => v6.octets()[..6].to_vec(),
+/// The network of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Prefix {
+    bytes: [u8; 6],
+    length: usize,
+}
+
+impl Prefix {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
+}
+
+pub(crate) fn prefix(ip: IpAddr) -> Prefix {
+    let mut bytes = [0; 6];
+    let length = match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            bytes[..3].copy_from_slice(&v4.octets()[..3]);
+            3
+        }
+        IpAddr::V6(v6) => {
+            bytes.copy_from_slice(&v6.octets()[..6]);
+            6
+        }
+    };
+    Prefix { bytes, length }
 }
 
 impl Known {

@@ -221,7 +221,7 @@ impl Trainer {
         for name in names.iter().filter(|_| !wanted) {
             self.store.clear_samples(&person.who, name).await.map_err(durable)?;
             self.store.remove_document(&person.who, name).await.map_err(durable)?;
-            self.profiles.forget(&person.who, name);
+            self.profiles.forget(&person.who, name).await;
         }
         Ok(())
     }
@@ -234,7 +234,7 @@ impl Trainer {
             if chosen && profiles::key_of(&there).is_some() {
                 self.store.clear_samples(&person.who, &there).await.map_err(durable)?;
                 self.store.remove_document(&person.who, &there).await.map_err(durable)?;
-                self.profiles.forget(&person.who, &there);
+                self.profiles.forget(&person.who, &there).await;
                 forgotten += 1;
             }
         }
@@ -268,12 +268,12 @@ impl Trainer {
             let rows = self.store.samples(&person.who, name, KEPT_SAMPLES).await.map_err(durable)?;
             if rows.is_empty() {
                 self.store.remove_document(&person.who, name).await.map_err(durable)?;
-                self.profiles.forget(&person.who, name);
+                self.profiles.forget(&person.who, name).await;
                 return Ok(None);
             }
             let texts: Result<Vec<_>, _> = rows.iter().map(|row| open_sample(person, name, row)).collect();
             let model = self.fit(texts?).await?;
-            let friction = match self.profiles.get(person, name).await {
+            let friction = match self.profiles.get(person, name).await.map(|cached| cached.lookup) {
                 Ok(Lookup::Found(before)) => before.next_friction(&model, taught, self.budget),
                 // A damaged profile is mended by the one that is trained now; its limits are lost.
                 Ok(Lookup::Absent) | Err(EngineError::Internal(_)) => friction::State::default(),
@@ -311,7 +311,7 @@ impl Trainer {
         let at = self.clock.now();
         let version =
             self.store.put_document(&person.who, name, version, sealed, at).await.map_err(durable)?;
-        Ok(self.profiles.put(&person.who, name, Profile::new(version, at, model, friction)))
+        Ok(self.profiles.put(&person.who, name, Profile::new(version, at, model, friction)).await)
     }
 
     fn seal(

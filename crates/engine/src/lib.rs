@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod announce;
 mod answer;
 mod assertions;
 mod assess;
@@ -12,6 +13,7 @@ mod health;
 mod keys;
 mod known;
 mod learn;
+mod limits;
 mod log;
 mod nonce;
 mod observe;
@@ -101,6 +103,8 @@ pub struct Engine {
     people: Arc<people::People>,
     profiles: Arc<profiles::Profiles>,
     lately: recent::LatelyTyped,
+    announcer: announce::Announcer,
+    limiter: limits::Limiter,
     log: log::Log,
     tree: Arc<tree::Tree>,
     /// Ends the task that grows the tree, when the engine is dropped.
@@ -122,15 +126,19 @@ impl Engine {
     /// [`EngineError::KeyUnavailable`] when the deployment's own data key cannot be unwrapped: then nobody's could.
     /// [`EngineError::StoreUnavailable`].
     pub async fn start(parts: Parts) -> Result<Arc<Self>, EngineError> {
+        let announcer = announce::Announcer::new(parts.hot.clone());
         let people = Arc::new(people::People::new(
             parts.durable.clone(),
             parts.keys.clone(),
             parts.entropy.clone(),
             parts.clock.clone(),
+            announcer.clone(),
             &parts.settings,
         ));
-        let profiles = Arc::new(profiles::Profiles::new(parts.durable.clone(), &parts.settings));
+        let profiles =
+            Arc::new(profiles::Profiles::new(parts.durable.clone(), announcer.clone(), &parts.settings));
         let own = people.own_secret(&SubjectKey::of_deployment()).await?;
+        let limiter = limits::Limiter::new(&own, parts.hot.clone(), &parts.settings);
         let log = log::Log::start(parts.durable.clone(), own.sealing_key("audit"), parts.entropy.clone());
         let tree = Arc::new(tree::Tree {
             store: parts.durable.clone(),
@@ -167,6 +175,8 @@ impl Engine {
             settings: parts.settings,
             people,
             profiles,
+            announcer,
+            limiter,
             log,
             tree,
             _grows: grows,

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keyward_domain::{Entropy, SessionId, TelemetryNonce, TenantId, Timestamp};
 use keyward_seal::MacKey;
 
-use crate::IssuedNonce;
+use crate::{IssuedNonce, session};
 
 /// What the key of nonces is for.
 pub(crate) const PURPOSE: &str = "telemetry-nonce";
@@ -34,7 +34,8 @@ pub(crate) fn issue(
     IssuedNonce { nonce, expires_at: now.plus(ttl) }
 }
 
-/// Whether a nonce is ours, of this session, and not too old.
+/// Whether a nonce is ours, of this session, and not too old. One that lies ahead, because the clock stepped back, would not
+/// age, while that it was used is forgotten in time.
 pub(crate) fn is_fresh(
     key: &MacKey,
     nonce: &TelemetryNonce,
@@ -51,5 +52,5 @@ pub(crate) fn is_fresh(
     micros.copy_from_slice(&bytes[..8]);
     let issued = Timestamp { micros: i64::from_be_bytes(micros) };
     let parts = [tenant.as_str().as_bytes(), session.as_str().as_bytes(), &bytes[..BODY]];
-    key.verify(&parts, &bytes[BODY..]) && now.since(issued) <= ttl
+    key.verify(&parts, &bytes[BODY..]) && now.since(issued) <= ttl && issued <= now.plus(session::AHEAD)
 }

@@ -141,12 +141,20 @@ impl Engine {
         if failures > 0 {
             reasons.push(Reason::new(ReasonCode::RecentFailures).with("count", &failures));
         }
-        if attempts >= self.settings.attempts_limit {
-            reasons.push(Reason::new(ReasonCode::AttemptsLimited).with("count", &attempts));
+        for (scope, count) in self.attempts_limited(read) {
+            let reason = Reason::new(ReasonCode::AttemptsLimited).with("count", &count);
+            reasons.push(reason.with("scope", scope));
         }
         // A network that the caller does not tell is no finding.
         let network = network.filter(|_| case.assessment.client.ip.is_some());
         context::signal(device, network, failures, attempts)
+    }
+
+    /// Whose limits of attempts are reached, with the counts.
+    pub(crate) fn attempts_limited(&self, read: &Read) -> impl Iterator<Item = (&'static str, u32)> {
+        let attempts = read.hot.as_ref().map_or(0, |view| view.attempts);
+        let own = (attempts >= self.settings.attempts_limit).then_some(("subject", attempts));
+        own.into_iter().chain(self.limiter.reached(read.counts.unwrap_or_default()))
     }
 
     fn record_access(&self, access: Option<&RecordAccess>, reasons: &mut Vec<Reason>) -> Signal {

@@ -224,6 +224,7 @@ impl Engine {
             reply_ttl: self.settings.reply_ttl,
             use_nonce: None,
             count_attempt: None,
+            count_false_alarm: None,
         };
         match self.hot.write(write).await.map_err(hot)? {
             HotWritten::Done => Ok(()),

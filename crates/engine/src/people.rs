@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use keyward_domain::{Clock, Entropy, SubjectKey, Timestamp};
 use keyward_seal::{Bound, DataKey, DataSecret};
-use keyward_store::{DurableStore, KeyError, KeyProvider, StoreError, SubjectRow};
-use moka::sync::Cache;
+use keyward_store::{Announced, DurableStore, KeyError, KeyProvider, StoreError, SubjectRow};
+use moka::future::Cache;
 
+use crate::announce::Announcer;
 use crate::known::{self, Known, Marker, Marks};
 use crate::{EngineError, EngineSettings};
 
-/// Another replica's change to a person's known surroundings is seen after this long.
-const FRESH: Duration = Duration::from_mins(1);
+/// Another replica's change to what is known of a person, consent included, is seen after this long at the latest; at once
+/// where the hot store announces it.
+pub(crate) const FRESH: Duration = Duration::from_mins(1);
+/// Under this name it is announced that a person was erased: their key is another one from then on.
+pub(crate) const ERASED: &str = "*";
 
 /// A person, ready to be assessed.
 pub(crate) struct Person {
@@ -26,9 +30,21 @@ pub(crate) struct Person {
     /// When the person was first met; an erased one that comes back is another.
     pub created_at: Timestamp,
     known_version: u64,
+    /// The announcements that this was read after.
+    seen: Announced,
 }
 
 impl Person {
+    /// Whether something was announced that this was read before.
+    pub(crate) fn is_outdated(&self, announced: &Announced) -> bool {
+        let newer = |name: &str, version: Option<u64>| {
+            announced
+                .version(name)
+                .is_some_and(|told| Some(told) != version && Some(told) != self.seen.version(name))
+        };
+        newer(known::DOCUMENT, Some(self.known_version)) || newer(ERASED, None)
+    }
+
     /// Tells this person from one of the same id who was erased before.
     pub(crate) fn life(&self) -> [u8; 16] {
         self.marker.user_handle()
@@ -41,6 +57,7 @@ pub(crate) struct People {
     keys: Arc<dyn KeyProvider>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
+    announcer: Announcer,
     cache: Cache<SubjectKey, Arc<Person>>,
 }
 
@@ -50,45 +67,94 @@ impl People {
         keys: Arc<dyn KeyProvider>,
         entropy: Arc<dyn Entropy>,
         clock: Arc<dyn Clock>,
+        announcer: Announcer,
         settings: &EngineSettings,
     ) -> Self {
         let cache = Cache::builder().max_capacity(settings.subject_cache_entries).time_to_live(FRESH).build();
-        Self { store, keys, entropy, clock, cache }
+        Self { store, keys, entropy, clock, announcer, cache }
     }
 
     /// The person if cached; costs no store access.
-    pub(crate) fn cached(&self, who: &SubjectKey) -> Option<Arc<Person>> {
-        self.cache.get(who)
+    pub(crate) async fn cached(&self, who: &SubjectKey) -> Option<Arc<Person>> {
+        self.cache.get(who).await
     }
 
-    /// The person, made known to the store if it has not met them.
+    /// The person, made known to the store if it has not met them. Of those who ask at the same time, one reads.
     pub(crate) async fn get_or_create(&self, who: &SubjectKey) -> Result<Arc<Person>, EngineError> {
-        if let Some(person) = self.cached(who) {
-            return Ok(person);
+        loop {
+            match self.read_once(who, &Announced::default(), true).await {
+                Ok(person) => return Ok(person),
+                Err(missing) => match &*missing {
+                    // The one who read was not to make anybody.
+                    Missing::NeverMet => {}
+                    Missing::Unreadable(error) => return Err(error.clone()),
+                },
+            }
         }
-        let row = if let Some(row) = self.store.subject(who).await.map_err(durable)? {
-            row
-        } else {
-            let secret = DataSecret::generate(&*self.entropy);
-            let wrapped_key = self.keys.wrap(who, &secret).await.map_err(|e| key_error(&e))?;
-            let row = SubjectRow { wrapped_key, created_at: self.clock.now() };
-            self.store.ensure_subject(who, row).await.map_err(durable)?
-        };
-        self.load(who, &row).await
     }
 
     /// The person, if the store has met them.
     pub(crate) async fn get(&self, who: &SubjectKey) -> Result<Option<Arc<Person>>, EngineError> {
-        if let Some(person) = self.cached(who) {
-            return Ok(Some(person));
-        }
-        match self.store.subject(who).await.map_err(durable)? {
-            Some(row) => self.load(who, &row).await.map(Some),
-            None => Ok(None),
+        match self.read_once(who, &Announced::default(), false).await {
+            Ok(person) => Ok(Some(person)),
+            Err(missing) => missing.as_ref().clone().into_none(),
         }
     }
 
-    async fn load(&self, who: &SubjectKey, row: &SubjectRow) -> Result<Arc<Person>, EngineError> {
+    /// The person, read anew because something was announced that `outdated` was read before.
+    pub(crate) async fn renew(
+        &self,
+        outdated: &Arc<Person>,
+        announced: &Announced,
+    ) -> Result<Arc<Person>, EngineError> {
+        let who = &outdated.who;
+        // Someone else may have done so by now.
+        if self.cache.get(who).await.is_some_and(|cached| Arc::ptr_eq(&cached, outdated)) {
+            self.cache.invalidate(who).await;
+        }
+        match self.read_once(who, announced, true).await {
+            Ok(person) if !person.is_outdated(announced) => Ok(person),
+            // Whoever read began before the announcement, or was not to make anybody.
+            _ => {
+                let person = self.read(who, announced, true).await.map_err(Missing::into_error)?;
+                self.cache.insert(who.clone(), person.clone()).await;
+                Ok(person)
+            }
+        }
+    }
+
+    /// From the cache, or from the store; of those who ask at the same time, one reads for all.
+    async fn read_once(
+        &self,
+        who: &SubjectKey,
+        seen: &Announced,
+        create: bool,
+    ) -> Result<Arc<Person>, Arc<Missing>> {
+        self.cache.try_get_with_by_ref(who, self.read(who, seen, create)).await
+    }
+
+    async fn read(&self, who: &SubjectKey, seen: &Announced, create: bool) -> Result<Arc<Person>, Missing> {
+        let row = match self.store.subject(who).await.map_err(durable)? {
+            Some(row) => row,
+            None if create => self.create(who).await?,
+            None => return Err(Missing::NeverMet),
+        };
+        Ok(self.load(who, &row, seen).await?)
+    }
+
+    async fn create(&self, who: &SubjectKey) -> Result<SubjectRow, EngineError> {
+        let secret = DataSecret::generate(&*self.entropy);
+        let wrapped_key = self.keys.wrap(who, &secret).await.map_err(|e| key_error(&e))?;
+        let row = SubjectRow { wrapped_key, created_at: self.clock.now() };
+        self.store.ensure_subject(who, row).await.map_err(durable)
+    }
+
+    async fn load(
+        &self,
+        who: &SubjectKey,
+        row: &SubjectRow,
+        seen: &Announced,
+    ) -> Result<Arc<Person>, EngineError> {
         let secret = self.secret(who, row).await?;
         let data_key = secret.sealing_key("data");
         let document = self.store.document(who, known::DOCUMENT).await.map_err(durable)?;
@@ -105,7 +171,7 @@ impl People {
             }
             None => (Known::default(), 0),
         };
-        let person = Arc::new(Person {
+        Ok(Arc::new(Person {
             who: who.clone(),
             data_key,
             hot_key: secret.sealing_key("hot"),
@@ -113,15 +179,23 @@ impl People {
             known,
             created_at: row.created_at,
             known_version,
-        });
-        self.cache.insert(who.clone(), person.clone());
-        Ok(person)
+            seen: seen.clone(),
+        }))
     }
 
     /// The person as the store has them now, whatever is cached.
     pub(crate) async fn fresh(&self, who: &SubjectKey) -> Result<Option<Arc<Person>>, EngineError> {
-        self.forget(who);
-        self.get(who).await
+        // Not by way of the cache: there, one who began to read before may read for all.
+        match self.read(who, &Announced::default(), false).await {
+            Ok(person) => {
+                self.cache.insert(who.clone(), person.clone()).await;
+                Ok(Some(person))
+            }
+            Err(missing) => {
+                self.forget(who).await;
+                missing.into_none()
+            }
+        }
     }
 
     /// The secret of what is no person's: the deployment's, or a tenant's as a whole.
@@ -158,9 +232,12 @@ impl People {
             let next = person.known_version + 1;
             let sealed = person.data_key.seal(&bound(who, next), &json, &*self.entropy);
             let put = self.store.put_document(who, known::DOCUMENT, person.known_version, sealed, at).await;
-            self.forget(who);
+            self.forget(who).await;
             match put {
-                Ok(_) => return self.kept(&person).await,
+                Ok(version) => {
+                    self.announcer.announce(who, known::DOCUMENT, version).await;
+                    return self.kept(&person).await;
+                }
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(durable(error)),
             }
@@ -173,14 +250,46 @@ impl People {
         let theirs = there.is_some_and(|there| there.life() == person.life());
         if !theirs {
             self.store.remove_document(&person.who, known::DOCUMENT).await.map_err(durable)?;
-            self.forget(&person.who);
+            self.forget(&person.who).await;
+            self.announcer.announce(&person.who, known::DOCUMENT, 0).await;
         }
         Ok(theirs)
     }
 
     /// Drops what is cached.
-    pub(crate) fn forget(&self, who: &SubjectKey) {
-        self.cache.invalidate(who);
+    pub(crate) async fn forget(&self, who: &SubjectKey) {
+        self.cache.invalidate(who).await;
+    }
+}
+
+/// Why there is no person.
+#[derive(Clone)]
+enum Missing {
+    NeverMet,
+    Unreadable(EngineError),
+}
+
+impl From<EngineError> for Missing {
+    fn from(error: EngineError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl Missing {
+    /// As an error of a call that cannot do without the person.
+    fn into_error(self) -> EngineError {
+        match self {
+            Self::NeverMet => EngineError::NotFound { kind: "subject" },
+            Self::Unreadable(error) => error,
+        }
+    }
+
+    /// As nobody, if the store never met them.
+    fn into_none<T>(self) -> Result<Option<T>, EngineError> {
+        match self {
+            Self::NeverMet => Ok(None),
+            Self::Unreadable(error) => Err(error),
+        }
     }
 }
 

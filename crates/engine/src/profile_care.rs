@@ -4,7 +4,7 @@ use keyward_audit::{Event, ProfileChange, Record};
 use keyward_domain::{DecisionId, DeviceClass, KeystrokeSample, SubjectKey};
 use keyward_features::fixed_text;
 
-use crate::people::{Person, durable, hot};
+use crate::people::{self, Person, durable, hot};
 use crate::profiles::{self, Profile};
 use crate::{Engine, EngineError, Erased, ProfileKey, ProfileStatus};
 
@@ -111,11 +111,14 @@ impl Engine {
         let names = self.durable.document_names(who).await.map_err(durable)?;
         let removed = self.durable.erase_subject(who).await.map_err(durable)?;
         self.hot.forget(who).await.map_err(hot)?;
-        self.people.forget(who);
+        self.people.forget(who).await;
         self.lately.forget(who);
         for (name, _) in names {
-            self.profiles.forget(who, &name);
+            self.profiles.forget(who, &name).await;
         }
+        // Other replicas hold the person's key until they are told. Any number will do that was not told before.
+        let told = u64::try_from(self.clock.now().micros).unwrap_or(0);
+        self.announcer.announce(who, people::ERASED, told).await;
         // Sealed under the deployment's key: the person's is gone.
         let event = Event::Erased {
             passkeys: removed.credentials,

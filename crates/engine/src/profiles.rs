@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use keyward_domain::{Band, DeviceClass, FieldLabel, Maturity, SubjectKey, Timestamp};
 use keyward_scoring::KeystrokeModel;
@@ -10,13 +9,12 @@ use keyward_scoring::friction::{self, Budget, Event};
 use keyward_scoring::fusion::Limits;
 use keyward_seal::Bound;
 use keyward_store::{DocumentVersion, DurableStore};
-use moka::sync::Cache;
+use moka::future::Cache;
 
-use crate::people::{Person, durable};
+use crate::announce::Announcer;
+use crate::people::{FRESH, Person, durable};
 use crate::{EngineError, EngineSettings, ProfileKey};
 
-/// Another replica's new version is seen after this long.
-const FRESH: Duration = Duration::from_mins(1);
 /// What names of keystroke documents begin with.
 const PREFIX: &str = "keystroke/";
 
@@ -129,16 +127,44 @@ pub(crate) enum Lookup {
     Found(Arc<Profile>),
 }
 
+/// What is cached under a name.
+#[derive(Clone)]
+pub(crate) struct Cached {
+    pub lookup: Lookup,
+    /// The version that was announced when this was read.
+    seen: Option<u64>,
+}
+
+impl Cached {
+    fn same(&self, other: &Self) -> bool {
+        match (&self.lookup, &other.lookup) {
+            (Lookup::Found(one), Lookup::Found(another)) => Arc::ptr_eq(one, another),
+            (Lookup::Absent, Lookup::Absent) => self.seen == other.seen,
+            _ => false,
+        }
+    }
+
+    /// Whether a version was announced that this was read before.
+    pub(crate) fn is_outdated(&self, announced: Option<u64>) -> bool {
+        let version = match &self.lookup {
+            Lookup::Absent => 0,
+            Lookup::Found(profile) => profile.version,
+        };
+        announced.is_some_and(|told| told != version && Some(told) != self.seen)
+    }
+}
+
 /// Profiles, from the cache or the durable store.
 pub(crate) struct Profiles {
     store: Arc<dyn DurableStore>,
+    announcer: Announcer,
     /// That there is none is cached too: first logins have no profile.
-    cache: Cache<(SubjectKey, String), Lookup>,
+    cache: Cache<(SubjectKey, String), Cached>,
     counts: Counts,
 }
 
 /// Quiet logins of versions, which outlive what is cached of those: that is read anew every minute.
-struct Counts(Cache<(SubjectKey, String), (u64, Arc<AtomicU32>)>);
+struct Counts(moka::sync::Cache<(SubjectKey, String), (u64, Arc<AtomicU32>)>);
 
 impl Counts {
     /// The count of a version: the one that was begun, or a new one.
@@ -166,8 +192,8 @@ pub(crate) fn key_of(name: &str) -> Option<ProfileKey> {
 }
 
 /// What there is for a field; `None` if it could not be read.
-pub(crate) fn found<'a>(read: &'a [(FieldLabel, Option<Lookup>)], field: &FieldLabel) -> Option<&'a Lookup> {
-    read.iter().find(|(label, _)| label == field)?.1.as_ref()
+pub(crate) fn found<'a>(read: &'a [(FieldLabel, Option<Cached>)], field: &FieldLabel) -> Option<&'a Lookup> {
+    Some(&read.iter().find(|(label, _)| label == field)?.1.as_ref()?.lookup)
 }
 
 /// What a profile's document is bound to.
@@ -185,10 +211,10 @@ pub(crate) fn open(person: &Person, name: &str, document: &DocumentVersion) -> R
 }
 
 impl Profiles {
-    pub(crate) fn new(store: Arc<dyn DurableStore>, settings: &EngineSettings) -> Self {
-        let weigh = |key: &(SubjectKey, String), lookup: &Lookup| {
+    pub(crate) fn new(store: Arc<dyn DurableStore>, announcer: Announcer, settings: &EngineSettings) -> Self {
+        let weigh = |key: &(SubjectKey, String), cached: &Cached| {
             let names = key.0.tenant.as_str().len() + key.0.subject.as_str().len() + key.1.len();
-            let model = match lookup {
+            let model = match &cached.lookup {
                 Lookup::Absent => 0,
                 Lookup::Found(profile) => profile.model.memory_bytes(),
             };
@@ -199,46 +225,75 @@ impl Profiles {
             .max_capacity(settings.profile_cache_bytes)
             .time_to_live(FRESH)
             .build();
-        let counts = Counts(Cache::new(settings.subject_cache_entries));
-        Self { store, cache, counts }
+        let counts = Counts(moka::sync::Cache::new(settings.subject_cache_entries));
+        Self { store, announcer, cache, counts }
     }
 
-    /// The profile, if there is one. Costs no store access when it is cached.
-    pub(crate) async fn get(&self, person: &Person, name: &str) -> Result<Lookup, EngineError> {
+    /// The profile, if there is one. Costs no store access when it is cached; of those who ask at the same time, one reads.
+    pub(crate) async fn get(&self, person: &Person, name: &str) -> Result<Cached, EngineError> {
+        self.read_after(person, (person.who.clone(), name.to_owned()), None).await
+    }
+
+    /// The profile, read anew because a version was announced that `outdated` was read before.
+    pub(crate) async fn renew(
+        &self,
+        person: &Person,
+        name: &str,
+        outdated: &Cached,
+        announced: Option<u64>,
+    ) -> Result<Cached, EngineError> {
         let key = (person.who.clone(), name.to_owned());
-        if let Some(lookup) = self.cache.get(&key) {
-            return Ok(lookup);
+        // Someone else may have done so by now.
+        if self.cache.get(&key).await.is_some_and(|cached| cached.same(outdated)) {
+            self.cache.invalidate(&key).await;
         }
-        let lookup = match self.store.document(&person.who, name).await.map_err(durable)? {
-            None => Lookup::Absent,
-            Some(document) => {
-                let mut profile = open(person, name, &document)?;
-                if profile.model.maturity() != Maturity::Learning {
-                    profile.quiet = self.counts.of(key.clone(), profile.version);
-                }
-                Lookup::Found(Arc::new(profile))
-            }
-        };
-        self.cache.insert(key, lookup.clone());
-        Ok(lookup)
+        self.read_after(person, key, announced).await
     }
 
-    /// Puts a version that was just written into the cache.
-    pub(crate) fn put(&self, who: &SubjectKey, name: &str, mut profile: Profile) -> Arc<Profile> {
-        let key = (who.clone(), name.to_owned());
+    async fn read_after(
+        &self,
+        person: &Person,
+        key: (SubjectKey, String),
+        seen: Option<u64>,
+    ) -> Result<Cached, EngineError> {
+        let read = async {
+            let lookup = match self.store.document(&person.who, &key.1).await.map_err(durable)? {
+                None => Lookup::Absent,
+                Some(document) => {
+                    let profile = open(person, &key.1, &document)?;
+                    Lookup::Found(Arc::new(self.counted(&key, profile)))
+                }
+            };
+            Ok(Cached { lookup, seen })
+        };
+        self.cache
+            .try_get_with_by_ref(&key, read)
+            .await
+            .map_err(|error: Arc<EngineError>| EngineError::clone(&error))
+    }
+
+    fn counted(&self, key: &(SubjectKey, String), mut profile: Profile) -> Profile {
         if profile.model.maturity() != Maturity::Learning {
             profile.quiet = self.counts.of(key.clone(), profile.version);
         }
-        let profile = Arc::new(profile);
-        self.cache.insert(key, Lookup::Found(profile.clone()));
         profile
     }
 
-    /// Drops what is cached under a name.
-    pub(crate) fn forget(&self, who: &SubjectKey, name: &str) {
+    /// Puts a version that was just written into the cache, and tells the other replicas.
+    pub(crate) async fn put(&self, who: &SubjectKey, name: &str, profile: Profile) -> Arc<Profile> {
         let key = (who.clone(), name.to_owned());
-        self.cache.invalidate(&key);
+        let profile = Arc::new(self.counted(&key, profile));
+        self.cache.insert(key, Cached { lookup: Lookup::Found(profile.clone()), seen: None }).await;
+        self.announcer.announce(who, name, profile.version).await;
+        profile
+    }
+
+    /// Drops what is cached under a name, and tells the other replicas that it is gone.
+    pub(crate) async fn forget(&self, who: &SubjectKey, name: &str) {
+        let key = (who.clone(), name.to_owned());
+        self.cache.invalidate(&key).await;
         self.counts.0.invalidate(&key);
+        self.announcer.announce(who, name, 0).await;
     }
 }
 
@@ -274,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_count_outlives_what_is_cached_and_ends_with_its_version() {
-        let counts = Counts(Cache::new(10));
+        let counts = Counts(moka::sync::Cache::new(10));
         let key = |subject: &str| {
             let who = SubjectKey {
                 tenant: keyward_domain::TenantId::parse("t").unwrap(),

@@ -1,5 +1,7 @@
 //! What is remembered of a session between assessments, and of a reply for repetitions of its request.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use keyward_domain::{
     Assessment, Assurance, Decision, DecisionId, Entropy, Outcome, PasskeyProof, Risk, SubjectKey,
@@ -17,6 +19,17 @@ pub(crate) struct SessionState {
     pub passkey: Option<PasskeyProof>,
     /// What the last assessment found.
     pub last: Option<LastDecision>,
+    /// Whether behaviour alone asked for a step-up since a passkey was last shown.
+    pub asked: bool,
+}
+
+impl SessionState {
+    /// The same without a proof that lies ahead: the clock stepped back, and for as long as it stays behind, the proof
+    /// would not age.
+    pub(crate) fn at(mut self, now: Timestamp) -> Self {
+        self.passkey = self.passkey.filter(|proof| proof.at <= now.plus(AHEAD));
+        self
+    }
 }
 
 /// What the last assessment of a session found.
@@ -45,9 +58,12 @@ pub(crate) struct ReplyTo<'a> {
     pub decision: Option<&'a Decision>,
 }
 
+/// How far ahead a time may lie: clocks of replicas differ a little.
+pub(crate) const AHEAD: Duration = Duration::from_mins(1);
+
 /// The form of hot values, which is part of what they are bound to. Raise it when a type below changes: values of another
 /// form then do not open, and count as lost, rather than being read wrong.
-const FORM: u64 = 2;
+const FORM: u64 = 3;
 
 /// Seals a hot value.
 pub(crate) fn seal<T: Serialize>(

@@ -24,6 +24,13 @@ pub struct EngineSettings {
     pub attempts_window: Duration,
     /// How many of them a person has in a window before only a passkey opens.
     pub attempts_limit: u32,
+    /// The same for everyone in one network (/24, /48) together; 0: no limit.
+    pub network_attempts_limit: u32,
+    /// The same for everyone of a tenant together; 0: no limit.
+    pub tenant_attempts_limit: u32,
+    /// How often in a week behaviour may cost a person a step-up without need, until unusual typing alone does not ask
+    /// for more; 0: no limit.
+    pub false_alarms_limit: u32,
     /// Record access above these hourly counts is a burst.
     pub ceilings: Ceilings,
     /// The share of genuine logins that a mature model of typing may alarm.
@@ -97,6 +104,9 @@ impl Default for EngineSettings {
             reply_ttl: minutes(10),
             attempts_window: minutes(15),
             attempts_limit: 10,
+            network_attempts_limit: 200,
+            tenant_attempts_limit: 2000,
+            false_alarms_limit: 10,
             ceilings: Ceilings::default(),
             friction: Budget::default(),
             typing_proof_every: 10,

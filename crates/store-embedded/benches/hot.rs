@@ -35,6 +35,7 @@ fn write(n: usize) -> HotWrite {
         reply_ttl: TTL,
         use_nonce: Some((TelemetryNonce::parse(format!("nonce-{n}")).expect("legal"), TTL)),
         count_attempt: Some(TTL),
+        count_false_alarm: None,
     }
 }
 

@@ -96,6 +96,26 @@ impl HotStore for InProcessHot {
         Ok(self.shard(&key).take_ceremony(&key, self.now()))
     }
 
+    async fn announce(&self, who: &SubjectKey, name: &str, version: u64, ttl: Duration) -> StoreResult<()> {
+        self.shard(who).announce(who, name, version, ttl, self.now())
+    }
+
+    async fn counts(&self, tenant: &TenantId, names: &[&str]) -> StoreResult<Vec<u32>> {
+        let counted = |name: &&str| {
+            let key = (tenant.clone(), (*name).to_owned());
+            self.shard(&key).counted(&key, self.now())
+        };
+        Ok(names.iter().map(counted).collect())
+    }
+
+    async fn count(&self, tenant: &TenantId, names: &[&str], window: Duration) -> StoreResult<Vec<u32>> {
+        let count = |name: &&str| {
+            let key = (tenant.clone(), (*name).to_owned());
+            self.shard(&key).count(key, window, self.now())
+        };
+        names.iter().map(count).collect()
+    }
+
     async fn forget(&self, who: &SubjectKey) -> StoreResult<()> {
         self.shard(who).forget(who);
         Ok(())

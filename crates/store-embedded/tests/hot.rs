@@ -34,6 +34,7 @@ fn write(n: usize, ttl: Duration) -> HotWrite {
         reply_ttl: ttl,
         use_nonce: None,
         count_attempt: Some(ttl),
+        count_false_alarm: None,
     }
 }
 

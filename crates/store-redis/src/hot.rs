@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward_domain::{CeremonyId, SessionId, SubjectKey, TenantId};
-use keyward_store::{HotRead, HotStore, HotView, HotWrite, HotWritten, StoreError, StoreResult};
+use keyward_store::{
+    Announced, HotRead, HotStore, HotView, HotWrite, HotWritten, KEPT_ANNOUNCEMENTS, StoreError, StoreResult,
+};
 use redis::{Cmd, FromRedisValue, Script, Value, cmd};
 
 use crate::RedisSettings;
@@ -17,6 +19,10 @@ use crate::link::{Link, Repeat};
 const WRITE: &str = include_str!("scripts/write.lua");
 /// The script that removes a subject's keys from a cluster.
 const FORGET: &str = include_str!("scripts/forget.lua");
+/// The script that announces a version.
+const ANNOUNCE: &str = include_str!("scripts/announce.lua");
+/// The script that counts.
+const COUNT: &str = include_str!("scripts/count.lua");
 /// How often `forget` walks the key space until it gives up.
 const WALKS: usize = 3;
 /// How many keys one step of SCAN looks at.
@@ -31,8 +37,15 @@ pub struct RedisHot {
 struct Shared {
     link: Link,
     keys: Keys,
-    write: Script,
+    scripts: Scripts,
     settings: RedisSettings,
+}
+
+/// The scripts, with their hashes.
+struct Scripts {
+    write: Script,
+    announce: Script,
+    count: Script,
 }
 
 impl std::fmt::Debug for RedisHot {
@@ -51,7 +64,11 @@ impl RedisHot {
         let shared = Shared {
             link: Link::new(&settings)?,
             keys: Keys::new(&settings.key_prefix),
-            write: Script::new(WRITE),
+            scripts: Scripts {
+                write: Script::new(WRITE),
+                announce: Script::new(ANNOUNCE),
+                count: Script::new(COUNT),
+            },
             settings,
         };
         let hot = Self { shared: Arc::new(shared) };
@@ -78,16 +95,26 @@ impl Shared {
         if self.link.is_cluster() { self.link.slot(&Keys::ceremony_tag(tenant, id)) } else { 0 }
     }
 
+    fn slot_of_counts(&self, tenant: &TenantId) -> u16 {
+        if self.link.is_cluster() { self.link.slot(tenant.as_str()) } else { 0 }
+    }
+
     /// The write script's call, by its hash or whole.
     fn write_command(&self, how: &str, script: &str, what: &HotWrite) -> Cmd {
         let keys = &self.keys;
+        let (nonce, counted) = (&what.use_nonce, [what.count_attempt, what.count_false_alarm]);
         let mut call = cmd(how);
-        call.arg(script).arg(if what.use_nonce.is_some() { 4 } else { 3 });
+        call.arg(script).arg(2 + usize::from(nonce.is_some()) + counted.iter().flatten().count());
         call.arg(keys.reply(&what.who, &what.request));
         call.arg(keys.session(&what.who, &what.session));
-        call.arg(keys.attempts(&what.who));
-        if let Some((nonce, _)) = &what.use_nonce {
+        if let Some((nonce, _)) = nonce {
             call.arg(keys.nonce(&what.who, nonce));
+        }
+        if what.count_attempt.is_some() {
+            call.arg(keys.attempts(&what.who));
+        }
+        if what.count_false_alarm.is_some() {
+            call.arg(keys.false_alarms(&what.who));
         }
         call.arg(&what.reply).arg(millis(what.reply_ttl));
         if what.session_expected == 0 {
@@ -97,9 +124,9 @@ impl Shared {
         }
         call.arg(join_session(what.session_expected.saturating_add(1), &what.session_value))
             .arg(millis(what.session_ttl));
-        call.arg(what.count_attempt.map_or(0, millis));
-        if let Some((_, ttl)) = &what.use_nonce {
-            call.arg(millis(*ttl));
+        call.arg(nonce.as_ref().map_or(0, |(_, ttl)| millis(*ttl)));
+        for window in counted {
+            call.arg(window.map_or(0, millis));
         }
         call
     }
@@ -113,6 +140,8 @@ impl HotStore for RedisHot {
         command.arg(keys.session(&what.who, &what.session));
         command.arg(keys.reply(&what.who, &what.request));
         command.arg(keys.attempts(&what.who));
+        command.arg(keys.false_alarms(&what.who));
+        command.arg(keys.announced(&what.who));
         if let Some(nonce) = &what.nonce {
             command.arg(keys.nonce(&what.who, nonce));
         }
@@ -123,14 +152,16 @@ impl HotStore for RedisHot {
         Ok(HotView {
             session: next().map(split_session).transpose()?,
             reply: next(),
-            attempts: next().map_or(Ok(0), |count| attempts(&count))?,
+            attempts: next().map_or(Ok(0), |stored| count(&stored))?,
+            false_alarms: next().map_or(Ok(0), |stored| count(&stored))?,
+            announced: next().map_or_else(Announced::default, Announced::from_bytes),
             nonce_used: next().is_some(),
         })
     }
 
     async fn write(&self, what: HotWrite) -> StoreResult<HotWritten> {
         let shared = &self.shared;
-        let by_hash = shared.write_command("EVALSHA", shared.write.get_hash(), &what);
+        let by_hash = shared.write_command("EVALSHA", shared.scripts.write.get_hash(), &what);
         let whole = || shared.write_command("EVAL", WRITE, &what);
         let answer = shared.link.run(shared.slot_of(&what.who), &by_hash, &whole).await?;
         match taken::<(u8, Option<Vec<u8>>)>(answer)? {
@@ -169,6 +200,47 @@ impl HotStore for RedisHot {
         let slot = self.shared.slot_of_ceremony(tenant, id);
         // Not repeated: it would answer that there is none when the first send took it.
         taken(self.shared.link.ask(slot, Repeat::Never, &command).await?)
+    }
+
+    async fn announce(&self, who: &SubjectKey, name: &str, version: u64, ttl: Duration) -> StoreResult<()> {
+        let shared = &self.shared;
+        let key = shared.keys.announced(who);
+        let entry = Announced::entry(name, version);
+        let call = |how: &str, script: &str| {
+            let mut call = cmd(how);
+            call.arg(script).arg(1).arg(&key).arg(entry.as_slice());
+            call.arg(KEPT_ANNOUNCEMENTS * Announced::ENTRY_BYTES).arg(millis(ttl));
+            call
+        };
+        let by_hash = call("EVALSHA", shared.scripts.announce.get_hash());
+        shared.link.run(shared.slot_of(who), &by_hash, &|| call("EVAL", ANNOUNCE)).await.map(drop)
+    }
+
+    async fn counts(&self, tenant: &TenantId, names: &[&str]) -> StoreResult<Vec<u32>> {
+        let mut command = cmd("MGET");
+        for name in names {
+            command.arg(self.shared.keys.count(tenant, name));
+        }
+        let answer = self.shared.link.ask(self.shared.slot_of_counts(tenant), Repeat::Safe, &command).await?;
+        let stored = taken::<Vec<Option<Vec<u8>>>>(answer)?;
+        stored.iter().map(|stored| stored.as_deref().map_or(Ok(0), count)).collect()
+    }
+
+    async fn count(&self, tenant: &TenantId, names: &[&str], window: Duration) -> StoreResult<Vec<u32>> {
+        let shared = &self.shared;
+        let call = |how: &str, script: &str| {
+            let mut call = cmd(how);
+            call.arg(script).arg(names.len());
+            for name in names {
+                call.arg(shared.keys.count(tenant, name));
+            }
+            call.arg(millis(window));
+            call
+        };
+        let by_hash = call("EVALSHA", shared.scripts.count.get_hash());
+        let answer =
+            shared.link.run(shared.slot_of_counts(tenant), &by_hash, &|| call("EVAL", COUNT)).await?;
+        taken(answer)
     }
 
     async fn forget(&self, who: &SubjectKey) -> StoreResult<()> {
@@ -258,9 +330,9 @@ fn split_session(mut stored: Vec<u8>) -> StoreResult<(u64, Vec<u8>)> {
     Ok((u64::from_be_bytes(version), stored))
 }
 
-fn attempts(stored: &[u8]) -> StoreResult<u32> {
+fn count(stored: &[u8]) -> StoreResult<u32> {
     let count = str::from_utf8(stored).ok().and_then(|text| text.parse().ok());
-    count.ok_or_else(|| StoreError::Damaged("an attempt counter in redis is not a number".to_owned()))
+    count.ok_or_else(|| StoreError::Damaged("a count in redis is not a number".to_owned()))
 }
 
 /// Redis takes no time of zero.

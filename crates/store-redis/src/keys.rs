@@ -30,6 +30,19 @@ impl Keys {
         format!("{}:h:{{{}|{}}}:a", self.prefix, who.tenant, who.subject)
     }
 
+    pub(crate) fn false_alarms(&self, who: &SubjectKey) -> String {
+        format!("{}:h:{{{}|{}}}:f", self.prefix, who.tenant, who.subject)
+    }
+
+    pub(crate) fn announced(&self, who: &SubjectKey) -> String {
+        format!("{}:h:{{{}|{}}}:v", self.prefix, who.tenant, who.subject)
+    }
+
+    /// All of a tenant's lie in one slot. No ceremony's or subject's key has braces without a bar.
+    pub(crate) fn count(&self, tenant: &TenantId, name: &str) -> String {
+        format!("{}:l:{{{tenant}}}:{name}", self.prefix)
+    }
+
     /// What stands in the braces of all keys of a subject.
     pub(crate) fn tag(who: &SubjectKey) -> String {
         format!("{}|{}", who.tenant, who.subject)

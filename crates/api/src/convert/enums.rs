@@ -76,7 +76,7 @@ wire_enums! {
         TypingMatches TypingUnusual TypingDiffers TypingLearning TypingNotComparable TypingAbsent TelemetryReplayed
         TelemetryMachineLike NonceMissing NonceStale NonceReused DeviceNew NetworkNew RecentFailures AttemptsLimited
         RecordAccessBurst ModelUnavailable HotStoreUnavailable DeadlineShort AuditUnavailable
-        TypingProofDue KeyUnavailable BehaviourOptedOut;
+        TypingProofDue KeyUnavailable BehaviourOptedOut FrictionCapped;
     engine::ReportedOutcome = Unspecified | ConfirmedUser ConfirmedAttack FalseAlarm;
 }
 

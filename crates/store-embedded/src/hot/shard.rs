@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyward_domain::{CeremonyId, RequestId, SessionId, SubjectKey, TelemetryNonce, TenantId};
-use keyward_store::{HotRead, HotView, HotWrite, HotWritten, StoreError, StoreResult};
+use keyward_store::{Announced, HotRead, HotView, HotWrite, HotWritten, StoreError, StoreResult};
 
 /// How much a write clears away of what ran out. More than it adds, so that a backlog shrinks.
 const SWEPT_A_WRITE: usize = 16;
 /// The most entries that a write adds.
-const ENTRIES_A_WRITE: usize = 4;
+const ENTRIES_A_WRITE: usize = 5;
 
 type CeremonyKey = (TenantId, CeremonyId);
+type CountKey = (TenantId, String);
 
 /// What grows with traffic lies in trees: a hash table or a heap that doubles moves all that it holds, and for that time
 /// nobody of the shard is answered.
@@ -24,6 +25,7 @@ type CeremonyKey = (TenantId, CeremonyId);
 pub(super) struct Shard {
     subjects: HashMap<Arc<SubjectKey>, Subject>,
     ceremonies: BTreeMap<CeremonyKey, Kept<Vec<u8>>>,
+    counts: BTreeMap<CountKey, Kept<u32>>,
     expiries: Expiries,
 }
 
@@ -34,6 +36,8 @@ struct Subject {
     replies: BTreeMap<RequestId, Kept<Vec<u8>>>,
     nonces: BTreeMap<TelemetryNonce, Kept<()>>,
     attempts: Option<Kept<u32>>,
+    false_alarms: Option<Kept<u32>>,
+    announced: Option<Kept<Announced>>,
 }
 
 /// A value and the microsecond from which on it is not there any more.
@@ -61,7 +65,10 @@ enum Slot {
     Reply(Arc<SubjectKey>, RequestId),
     Nonce(Arc<SubjectKey>, TelemetryNonce),
     Attempts(Arc<SubjectKey>),
+    FalseAlarms(Arc<SubjectKey>),
+    Announced(Arc<SubjectKey>),
     Ceremony(CeremonyKey),
+    Count(CountKey),
 }
 
 /// How many entries all shards hold together, and may hold. Counted across them, so that one busy person fills no shard.
@@ -106,7 +113,7 @@ impl Expiries {
 impl Shard {
     pub(super) fn new(room: Arc<Room>) -> Self {
         let expiries = Expiries { queue: BTreeSet::new(), room };
-        Self { subjects: HashMap::new(), ceremonies: BTreeMap::new(), expiries }
+        Self { subjects: HashMap::new(), ceremonies: BTreeMap::new(), counts: BTreeMap::new(), expiries }
     }
 
     pub(super) fn entries(&self) -> usize {
@@ -121,7 +128,9 @@ impl Shard {
             session: live(&subject.sessions, &what.session, now).cloned(),
             reply: live(&subject.replies, &what.request, now).cloned(),
             nonce_used: what.nonce.as_ref().is_some_and(|nonce| live(&subject.nonces, nonce, now).is_some()),
-            attempts: subject.attempts.as_ref().filter(|kept| kept.until > now).map_or(0, |kept| kept.value),
+            attempts: running(subject.attempts.as_ref(), now).copied().unwrap_or(0),
+            false_alarms: running(subject.false_alarms.as_ref(), now).copied().unwrap_or(0),
+            announced: running(subject.announced.as_ref(), now).cloned().unwrap_or_default(),
         }
     }
 
@@ -156,6 +165,39 @@ impl Shard {
         self.ceremonies.remove(key).filter(|kept| kept.until > now).map(|kept| kept.value)
     }
 
+    pub(super) fn announce(
+        &mut self,
+        who: &SubjectKey,
+        name: &str,
+        version: u64,
+        ttl: Duration,
+        now: i64,
+    ) -> StoreResult<()> {
+        self.make_room(1, now)?;
+        let (who, subject) = subject_of(&mut self.subjects, who);
+        let before = running(subject.announced.as_ref(), now).cloned().unwrap_or_default();
+        let kept = Kept::new(before.with(name, version), now, ttl);
+        self.expiries.push(Expiry { at: kept.until, slot: Slot::Announced(who) });
+        subject.announced = Some(kept);
+        Ok(())
+    }
+
+    pub(super) fn counted(&self, key: &CountKey, now: i64) -> u32 {
+        live(&self.counts, key, now).copied().unwrap_or(0)
+    }
+
+    pub(super) fn count(&mut self, key: CountKey, window: Duration, now: i64) -> StoreResult<u32> {
+        self.make_room(1, now)?;
+        let mut kept = self.counts.remove(&key);
+        if let Some(at) = count_one(&mut kept, now, window) {
+            self.expiries.push(Expiry { at, slot: Slot::Count(key.clone()) });
+        }
+        let kept = kept.unwrap_or(Kept { value: 0, until: now });
+        let count = kept.value;
+        self.counts.insert(key, kept);
+        Ok(count)
+    }
+
     pub(super) fn forget(&mut self, who: &SubjectKey) {
         self.subjects.remove(who);
     }
@@ -176,11 +218,7 @@ impl Shard {
     }
 
     fn put(&mut self, what: HotWrite, now: i64) {
-        let who = match self.subjects.get_key_value(&what.who) {
-            Some((who, _)) => Arc::clone(who),
-            None => Arc::new(what.who),
-        };
-        let subject = self.subjects.entry(Arc::clone(&who)).or_default();
+        let (who, subject) = subject_of(&mut self.subjects, &what.who);
         let mut watch = |at, slot| self.expiries.push(Expiry { at, slot });
 
         let session = (what.session_expected.saturating_add(1), what.session_value);
@@ -195,8 +233,14 @@ impl Shard {
             watch(used.until, Slot::Nonce(Arc::clone(&who), nonce.clone()));
             subject.nonces.insert(nonce, used);
         }
-        if let Some(at) = what.count_attempt.and_then(|window| subject.count_attempt(now, window)) {
-            watch(at, Slot::Attempts(who));
+        if let Some(at) = what.count_attempt.and_then(|window| count_one(&mut subject.attempts, now, window))
+        {
+            watch(at, Slot::Attempts(Arc::clone(&who)));
+        }
+        if let Some(at) =
+            what.count_false_alarm.and_then(|window| count_one(&mut subject.false_alarms, now, window))
+        {
+            watch(at, Slot::FalseAlarms(who));
         }
     }
 
@@ -226,20 +270,23 @@ impl Shard {
     fn expire(&mut self, slot: &Slot, now: i64) -> Option<i64> {
         let who = match slot {
             Slot::Ceremony(key) => return remove_due(&mut self.ceremonies, key, now),
-            Slot::Session(who, _) | Slot::Reply(who, _) | Slot::Nonce(who, _) | Slot::Attempts(who) => who,
+            Slot::Count(key) => return remove_due(&mut self.counts, key, now),
+            Slot::Session(who, _)
+            | Slot::Reply(who, _)
+            | Slot::Nonce(who, _)
+            | Slot::Attempts(who)
+            | Slot::FalseAlarms(who)
+            | Slot::Announced(who) => who,
         };
         let subject = self.subjects.get_mut(who)?;
         let lives_until = match slot {
             Slot::Session(_, id) => remove_due(&mut subject.sessions, id, now),
             Slot::Reply(_, id) => remove_due(&mut subject.replies, id, now),
             Slot::Nonce(_, id) => remove_due(&mut subject.nonces, id, now),
-            Slot::Attempts(_) | Slot::Ceremony(_) => {
-                let later = subject.attempts.as_ref().map(|kept| kept.until).filter(|until| *until > now);
-                if later.is_none() {
-                    subject.attempts = None;
-                }
-                later
-            }
+            Slot::Attempts(_) => clear_due(&mut subject.attempts, now),
+            Slot::FalseAlarms(_) => clear_due(&mut subject.false_alarms, now),
+            Slot::Announced(_) => clear_due(&mut subject.announced, now),
+            Slot::Ceremony(_) | Slot::Count(_) => None,
         };
         if subject.is_empty() {
             self.subjects.remove(who);
@@ -261,24 +308,49 @@ impl Subject {
         Some(at)
     }
 
-    /// Says when the window ends, if this attempt opens it.
-    fn count_attempt(&mut self, now: i64, window: Duration) -> Option<i64> {
-        if let Some(running) = self.attempts.as_mut().filter(|kept| kept.until > now) {
-            running.value = running.value.saturating_add(1);
-            return None;
-        }
-        let first = Kept::new(1, now, window);
-        let at = first.until;
-        self.attempts = Some(first);
-        Some(at)
-    }
-
     fn is_empty(&self) -> bool {
         self.sessions.is_empty()
             && self.replies.is_empty()
             && self.nonces.is_empty()
             && self.attempts.is_none()
+            && self.false_alarms.is_none()
+            && self.announced.is_none()
     }
+}
+
+fn subject_of<'s>(
+    subjects: &'s mut HashMap<Arc<SubjectKey>, Subject>,
+    who: &SubjectKey,
+) -> (Arc<SubjectKey>, &'s mut Subject) {
+    let who = match subjects.get_key_value(who) {
+        Some((who, _)) => Arc::clone(who),
+        None => Arc::new(who.clone()),
+    };
+    (Arc::clone(&who), subjects.entry(who).or_default())
+}
+
+/// Counts one more. Says when the window ends, if this one opens it.
+fn count_one(counted: &mut Option<Kept<u32>>, now: i64, window: Duration) -> Option<i64> {
+    if let Some(running) = counted.as_mut().filter(|kept| kept.until > now) {
+        running.value = running.value.saturating_add(1);
+        return None;
+    }
+    let first = Kept::new(1, now, window);
+    let at = first.until;
+    *counted = Some(first);
+    Some(at)
+}
+
+fn running<T>(kept: Option<&Kept<T>>, now: i64) -> Option<&T> {
+    kept.filter(|kept| kept.until > now).map(|kept| &kept.value)
+}
+
+fn clear_due<T>(kept: &mut Option<Kept<T>>, now: i64) -> Option<i64> {
+    let later = kept.as_ref().map(|kept| kept.until).filter(|until| *until > now);
+    if later.is_none() {
+        *kept = None;
+    }
+    later
 }
 
 fn live<'m, K, Q, T>(map: &'m BTreeMap<K, Kept<T>>, key: &Q, now: i64) -> Option<&'m T>

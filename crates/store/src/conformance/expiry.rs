@@ -17,6 +17,7 @@ pub(super) async fn all<S: HotStore>(make: &impl AsyncFn() -> S, pass: &impl Asy
     a_session_written_again_lives_on(&make().await, pass).await;
     an_attempt_window_ends_though_attempts_go_on(&make().await, pass).await;
     a_ceremony_runs_out(&make().await, pass).await;
+    announcements_counts_and_false_alarms_run_out(&make().await, pass).await;
 }
 
 /// Lets time pass until `gone`, in small steps.
@@ -86,4 +87,16 @@ async fn a_ceremony_runs_out(store: &impl HotStore, pass: &impl AsyncFn(Duration
     assert_eq!(store.take_ceremony(&whose, &id).await, Ok(None));
     store.put_ceremony(&whose, &id, vec![2], LONG).await.expect("put");
     assert_eq!(store.take_ceremony(&whose, &id).await, Ok(Some(vec![2])));
+}
+
+async fn announcements_counts_and_false_alarms_run_out(store: &impl HotStore, pass: &impl AsyncFn(Duration)) {
+    store.announce(&alice(), "known", 1, SHORT).await.expect("announced");
+    assert_eq!(store.count(&tenant("st-mary"), &["all"], SHORT).await, Ok(vec![1]));
+    let alarm = HotWrite { count_attempt: None, count_false_alarm: Some(SHORT), ..write(&alice(), 1, 0) };
+    store.write(alarm).await.expect("written");
+    let read = async || store.read(&what(&alice(), 1)).await.expect("read");
+    until("announcement", pass, async || read().await.announced.is_empty()).await;
+    until("count", pass, async || store.counts(&tenant("st-mary"), &["all"]).await == Ok(vec![0])).await;
+    until("false alarms", pass, async || read().await.false_alarms == 0).await;
+    assert_eq!(store.count(&tenant("st-mary"), &["all"], LONG).await, Ok(vec![1]), "a new window");
 }

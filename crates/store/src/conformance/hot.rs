@@ -25,6 +25,10 @@ pub async fn hot<S: HotStore + 'static>(make: impl AsyncFn() -> S, pass: impl As
         one_of_many_repetitions_of_a_request_wins,
         attempts_are_counted,
         concurrent_attempts_are_all_counted,
+        false_alarms_are_counted_beside_attempts,
+        the_last_announcement_under_a_name_is_seen,
+        counts_of_tenants_are_told_apart,
+        concurrent_counts_are_all_counted,
         a_ceremony_is_handed_out_once,
         ceremonies_of_tenants_are_told_apart,
         awkward_subjects_are_told_apart,
@@ -64,6 +68,7 @@ pub(super) fn write(who: &SubjectKey, n: usize, expected: u64) -> HotWrite {
         reply_ttl: LONG,
         use_nonce: Some((nonce(n), LONG)),
         count_attempt: Some(LONG),
+        count_false_alarm: None,
     }
 }
 
@@ -78,6 +83,7 @@ pub(super) fn view(n: usize, version: u64, attempts: u32) -> HotView {
         reply: Some(format!("reply to {n}").into_bytes()),
         nonce_used: true,
         attempts,
+        ..HotView::default()
     }
 }
 
@@ -194,6 +200,64 @@ async fn concurrent_attempts_are_all_counted<S: HotStore + 'static>(store: Arc<S
     assert_eq!(done(&race(&store, RACERS, put).await).len(), RACERS);
     let attempts = store.read(&what(&alice(), 0)).await.map(|view| view.attempts as usize);
     assert_eq!(attempts, Ok(RACERS));
+}
+
+async fn false_alarms_are_counted_beside_attempts<S: HotStore>(store: Arc<S>) {
+    for n in 0..3 {
+        let alarm = HotWrite {
+            count_attempt: None,
+            count_false_alarm: Some(LONG),
+            ..write(&alice(), n, u64::try_from(n).expect("small"))
+        };
+        assert_eq!(store.write(alarm.clone()).await, Ok(HotWritten::Done));
+        assert!(matches!(store.write(alarm).await, Ok(HotWritten::ReplyExists(_))), "counted once");
+        let seen = store.read(&what(&alice(), n)).await.expect("read");
+        assert_eq!((seen.attempts, seen.false_alarms as usize), (0, n + 1));
+    }
+    let both = HotWrite { count_false_alarm: Some(LONG), ..write(&alice(), 9, 3) };
+    store.write(HotWrite { use_nonce: None, ..both }).await.expect("written");
+    let seen = store.read(&what(&alice(), 9)).await.expect("read");
+    assert_eq!((seen.attempts, seen.false_alarms, seen.nonce_used), (1, 4, false));
+}
+
+async fn the_last_announcement_under_a_name_is_seen<S: HotStore>(store: Arc<S>) {
+    let bob = who("st-mary", "bob");
+    for (name, version) in [("known", 1), ("keystroke/personal/password", 7), ("known", 3), ("known", 2)] {
+        store.announce(&alice(), name, version, LONG).await.expect("announced");
+    }
+    let seen = store.read(&what(&alice(), 1)).await.expect("read");
+    let versions = ["known", "keystroke/personal/password", "other"].map(|name| seen.announced.version(name));
+    assert_eq!(versions, [Some(2), Some(7), None]);
+    assert_eq!(HotView { announced: crate::Announced::default(), ..seen }, HotView::default());
+    assert_eq!(store.read(&what(&bob, 1)).await, Ok(HotView::default()));
+    for n in 0..crate::KEPT_ANNOUNCEMENTS {
+        store.announce(&alice(), &format!("document {n}"), u64::MAX, LONG).await.expect("announced");
+    }
+    let seen = store.read(&what(&alice(), 1)).await.expect("read").announced;
+    assert_eq!((seen.version("known"), seen.version("document 0")), (None, Some(u64::MAX)), "few are kept");
+    store.forget(&alice()).await.expect("forgotten");
+    assert_eq!(store.read(&what(&alice(), 1)).await, Ok(HotView::default()));
+}
+
+async fn counts_of_tenants_are_told_apart<S: HotStore>(store: Arc<S>) {
+    let (mary, john) = (tenant("st-mary"), tenant("st-john"));
+    assert_eq!(store.counts(&mary, &["all", "net:1"]).await, Ok(vec![0, 0]));
+    assert_eq!(store.count(&mary, &["all", "net:1"], LONG).await, Ok(vec![1, 1]));
+    assert_eq!(store.count(&mary, &["all", "net:2"], LONG).await, Ok(vec![2, 1]));
+    assert_eq!(store.count(&john, &["all"], LONG).await, Ok(vec![1]));
+    assert_eq!(store.counts(&mary, &["net:2", "all", "net:1", "net:3"]).await, Ok(vec![1, 2, 1, 0]));
+    assert_eq!(store.counts(&john, &["net:1", "all"]).await, Ok(vec![0, 1]));
+    // A subject is none of them, whatever it is called.
+    store.forget(&who("st-mary", "all")).await.expect("forgotten");
+    assert_eq!(store.counts(&mary, &["all"]).await, Ok(vec![2]));
+}
+
+async fn concurrent_counts_are_all_counted<S: HotStore + 'static>(store: Arc<S>) {
+    let count = |_, store: Arc<S>| async move { store.count(&tenant("st-mary"), &["all"], LONG).await };
+    let mut counts: Vec<u32> =
+        race(&store, RACERS, count).await.into_iter().flat_map(|counts| counts.expect("counted")).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=u32::try_from(RACERS).expect("small")).collect::<Vec<_>>());
 }
 
 async fn a_ceremony_is_handed_out_once<S: HotStore + 'static>(store: Arc<S>) {

@@ -427,6 +427,19 @@ pub struct Limits {
     #[config(default = 300)]
     pub attempt_window_s: u64,
 
+    /// The same for everyone in one network (/24, or /48 of IPv6) together. A hospital may lie behind one. 0: no limit.
+    #[config(default = 200)]
+    pub network_attempts_per_window: u32,
+
+    /// The same for everyone of a tenant together. 0: no limit.
+    #[config(default = 2000)]
+    pub tenant_attempts_per_window: u32,
+
+    /// How often in a week unusual behaviour may ask a person for a passkey without need. Once they answered so many of
+    /// them, typing that is unusual (not very unusual) is left out of the week's further decisions. 0: no limit.
+    #[config(default = 10)]
+    pub false_alarms_per_week: u32,
+
     /// Calls a second that each caller may make for long, refused beyond with RESOURCE_EXHAUSTED, reason RATE_LIMITED.
     /// 0: no limit.
     #[config(default = 2000)]
