@@ -1,12 +1,13 @@
 //! Clinicians with passkeys and mature profiles, made through the API, and their logins, encoded beforehand.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use keyward_api::v1;
 use keyward_domain::KeystrokeSample;
 use keyward_features::fixed_text;
 use keyward_scoring::KeystrokeModel;
+use keyward_scoring::recent::Recent;
 use keyward_simulate::authenticator::SoftAuthenticator;
 use keyward_simulate::typist::Typist;
 use prost::Message;
@@ -23,9 +24,8 @@ pub(super) const KEYS: usize = 11;
 pub(super) const PROFILE_SAMPLES: u64 = 50;
 /// From this sample on a typist is practised.
 const PRACTISED: u64 = 200;
-/// Samples that are tried in search of those that pass, and how many are kept.
-const CANDIDATES: u64 = 40;
-const KEPT: usize = 4;
+/// Logins by typing that a clinician tries at first, of which half must be let in.
+const TRIED: u32 = 8;
 /// Typing that is more unusual is left out: a person's limits come down over thousands of quiet logins.
 const MOST_Z: f32 = 1.0;
 /// Makers of requests at once.
@@ -35,8 +35,16 @@ const MAKERS: usize = 32;
 struct Clinician {
     name: String,
     laptop: SoftAuthenticator,
-    /// Typing that her profile takes for hers and the policy lets in.
-    typing: Vec<KeystrokeSample>,
+    typist: Typist,
+    /// As the server has it, which was given the same samples.
+    model: KeystrokeModel,
+    typed: Mutex<Typed>,
+}
+
+/// What a clinician typed lately. Nothing is sent twice, for that would be noticed as a recording.
+struct Typed {
+    next: u64,
+    recent: Recent,
 }
 
 /// All of them.
@@ -116,9 +124,8 @@ impl Population {
 
     async fn login(&self, portal: &mut Portal, number: usize, proven: bool) -> Result<Bytes, Failed> {
         let clinician = &self.clinicians[number % self.clinicians.len()];
-        let sample = &clinician.typing[number / self.clinicians.len() % clinician.typing.len()];
         let visit = portal.visit(&clinician.name);
-        let telemetry = portal.record(&visit, sample).await?;
+        let telemetry = portal.record(&visit, &clinician.types()?).await?;
         let mut question = portal.login(&visit, Some(telemetry));
         if proven {
             question.assertion = Some(portal.prove(&visit, None, &clinician.laptop).await?);
@@ -130,7 +137,7 @@ impl Population {
     pub(super) async fn answer(&self, channel: &Channel) -> Result<v1::AssessResponse, Failed> {
         let (portal, clinician) = (&mut portal(channel), &self.clinicians[0]);
         let visit = portal.visit(&clinician.name);
-        let telemetry = portal.record(&visit, &clinician.typing[0]).await?;
+        let telemetry = portal.record(&visit, &clinician.types()?).await?;
         let answer = portal.assess(portal.login(&visit, Some(telemetry))).await?;
         Ok(v1::AssessResponse { decision: Some(answer.decision) })
     }
@@ -150,23 +157,35 @@ impl Clinician {
         if !proven.allows() {
             return Err("a login with a passkey was not allowed".into());
         }
-        let mut typing = Vec::new();
-        let typed: Result<Vec<_>, _> = samples(seed, PROFILE_SAMPLES).iter().map(fixed_text).collect();
-        let model = KeystrokeModel::train(&typed?)?;
-        for at in 0..CANDIDATES {
-            let sample = Typist::new(seed).type_text(KEYS, PRACTISED + PROFILE_SAMPLES + at);
-            if model.score(&fixed_text(&sample)?)?.z > MOST_Z {
-                continue;
-            }
-            let visit = portal.visit(&name);
-            let telemetry = portal.record(&visit, &sample).await?;
-            if portal.assess(portal.login(&visit, Some(telemetry))).await?.allows() {
-                typing.push(sample);
-            }
-            if typing.len() == KEPT {
-                return Ok(Self { name, laptop, typing });
+        let texts: Result<Vec<_>, _> = samples(seed, PROFILE_SAMPLES).iter().map(fixed_text).collect();
+        let typed = Typed { next: PRACTISED + PROFILE_SAMPLES, recent: Recent::default() };
+        let (typist, model) = (Typist::new(seed), KeystrokeModel::train(&texts?)?);
+        let clinician = Self { name, laptop, typist, model, typed: Mutex::new(typed) };
+        let mut let_in = 0;
+        for _ in 0..TRIED {
+            let visit = portal.visit(&clinician.name);
+            let telemetry = portal.record(&visit, &clinician.types()?).await?;
+            let_in += u32::from(portal.assess(portal.login(&visit, Some(telemetry))).await?.allows());
+        }
+        if let_in * 2 < TRIED {
+            return Err(format!("{} was hardly ever let in by typing", clinician.name).into());
+        }
+        Ok(clinician)
+    }
+
+    /// The next typing that her profile takes for hers, unlike all that came lately.
+    fn types(&self) -> Result<KeystrokeSample, Failed> {
+        let mut typed = self.typed.lock().map_err(|_| "a maker of requests panicked")?;
+        loop {
+            let at = typed.next;
+            typed.next += 1;
+            let sample = self.typist.type_text(KEYS, at);
+            let text = fixed_text(&sample)?;
+            let scored = self.model.score(&text)?;
+            if scored.z <= MOST_Z && !scored.is_replay() && !typed.recent.repeats(&text, None) {
+                typed.recent.note(&text, at);
+                return Ok(sample);
             }
         }
-        Err(format!("{name} was hardly ever let in by typing").into())
     }
 }
