@@ -54,6 +54,9 @@ REFUSED = [
     ({"redis": {"url": "http://redis"}}, "url"),
     ({"redis": {"url": "redis://user:password@redis"}}, "url"),
     ({"redis": {"mode": "master"}}, "mode"),
+    ({"postgres": {"url": "postgres://keyward:password@host/keyward"}}, "url"),
+    ({"postgres": {"url": "postgres://host/keyward?sslmode=disable"}}, "url"),
+    ({"postgres": {"tls": "prefer"}}, "tls"),
     ({"tls": {"source": "acme"}}, "source"),
     ({"tls": {"source": "existingSecret"}}, "tls.existingSecret"),
     ({"tls": {"source": "certManager"}}, "tls.certManager.issuerName"),
@@ -83,6 +86,7 @@ def test_a_wrong_value_is_refused_by_name(values, named):
     [
         (("redis", "nodes"), "redis.nodes"),
         (("redis", "sentinelMaster"), "redis.sentinelMaster"),
+        (("postgres", "url"), "postgres.url"),
         (("keys", "existingSecret"), "keys.existingSecret"),
         (("callers",), "callers"),
         (("tls", "allowPlaintext"), "tls.allowPlaintext"),

@@ -2,6 +2,7 @@
 {{- define "keyward.checks" -}}
 {{- $v := .Values -}}
 {{- if eq $v.mode "cluster" -}}
+{{- $_ := required "postgres.url is required in mode cluster" $v.postgres.url -}}
 {{- if eq $v.redis.mode "standalone" -}}
 {{- $_ := required "redis.url is required in mode cluster with redis.mode standalone" $v.redis.url -}}
 {{- else if not $v.redis.nodes -}}
@@ -9,6 +10,9 @@
 {{- end -}}
 {{- if eq $v.redis.mode "sentinel" -}}
 {{- $_ := required "redis.sentinelMaster is required with redis.mode sentinel" $v.redis.sentinelMaster -}}
+{{- end -}}
+{{- if and $v.postgres.authorities.existingSecret (eq $v.postgres.tls "off") -}}
+{{- fail "postgres.authorities.existingSecret is of no use with postgres.tls off" -}}
 {{- end -}}
 {{- $_ := required "keys.existingSecret is required in mode cluster: replicas share one key ring" $v.keys.existingSecret -}}
 {{- if not $v.callers -}}{{- fail "callers is required in mode cluster: name at least one service that may call" -}}{{- end -}}

@@ -70,10 +70,10 @@ priorityClassName: {{ . }}
 {{- include "keyward.storeMounts" . }}
 {{- end -}}
 
-{{- /* What logging in to Redis needs. */ -}}
+{{- /* What logging in to Redis and PostgreSQL needs. */ -}}
 {{- define "keyward.storeMounts" -}}
 {{- if include "keyward.cluster" . }}
-{{- range $name := list "redis" }}
+{{- range $name := list "redis" "postgres" }}
 {{- $store := get $.Values $name }}
 {{- if or $store.passwordSecret.name $store.authorities.existingSecret }}
 - name: {{ $name }}
@@ -86,7 +86,7 @@ priorityClassName: {{ . }}
 
 {{- define "keyward.storeVolumes" -}}
 {{- if include "keyward.cluster" . }}
-{{- range $name := list "redis" }}
+{{- range $name := list "redis" "postgres" }}
 {{- $store := get $.Values $name }}
 {{- if or $store.passwordSecret.name $store.authorities.existingSecret }}
 - name: {{ $name }}

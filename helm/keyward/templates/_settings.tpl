@@ -38,6 +38,11 @@
 {{- end -}}
 {{- if include "keyward.cluster" . -}}
 {{- $_ := set $out.store "hot" "redis" -}}
+{{- $_ := set $out.store "durable" "postgres" -}}
+{{- $postgres := dict "url" $v.postgres.url "tls" $v.postgres.tls -}}
+{{- if $v.postgres.passwordSecret.name -}}{{- $_ := set $postgres "password_file" "/etc/keyward/postgres/password" -}}{{- end -}}
+{{- if $v.postgres.authorities.existingSecret -}}{{- $_ := set $postgres "tls_ca_file" "/etc/keyward/postgres/ca.crt" -}}{{- end -}}
+{{- $_ := set $out "postgres" $postgres -}}
 {{- $redis := dict "mode" $v.redis.mode -}}
 {{- if eq $v.redis.mode "standalone" -}}{{- $_ := set $redis "url" $v.redis.url -}}{{- else -}}{{- $_ := set $redis "nodes" $v.redis.nodes -}}{{- end -}}
 {{- if eq $v.redis.mode "sentinel" -}}{{- $_ := set $redis "sentinel_master" $v.redis.sentinelMaster -}}{{- end -}}
