@@ -36,15 +36,18 @@ async fn chart_later(
     chart(place, person, session, sample).await
 }
 
-/// Types more and more like somebody else until the model finds it unusual. Where it does moves, for it learns.
+/// Types more and more like somebody else until the model finds it unusual and not yet different: a narrow band, which
+/// chance may step over, so that several sweeps look for it.
 async fn unusual(place: &Place, person: &Person, round: u32) -> (String, v1::Decision) {
-    for percent in (10..90).step_by(4) {
-        let n = u64::from(round) * 100 + percent;
-        let session = format!("s{round}-{percent}");
-        let sample = mixed(&own(n), &somebody_elses(n), percent);
-        let decision = chart_later(place, person, &session, &sample).await;
-        if Seen::from(&decision).says(ReasonCode::TypingUnusual) {
-            return (session, decision);
+    for sweep in 0..5 {
+        for percent in (10..90).step_by(2) {
+            let n = u64::from(round) * 1_000 + sweep * 100 + percent;
+            let session = format!("s{round}-{sweep}-{percent}");
+            let sample = mixed(&own(n), &somebody_elses(n), percent);
+            let decision = chart_later(place, person, &session, &sample).await;
+            if Seen::from(&decision).says(ReasonCode::TypingUnusual) {
+                return (session, decision);
+            }
         }
     }
     panic!("nothing is unusual in round {round}");
