@@ -69,8 +69,9 @@ impl PostgresSettings {
         if self.url.contains('?') {
             return Err(refused("the url must carry no parameters: they have keys of their own"));
         }
-        let options: PgConnectOptions =
-            self.url.parse().map_err(|_| refused("the url is not a postgres url"))?;
+        let parsed = ["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme));
+        let parsed = if parsed { self.url.parse().ok() } else { None };
+        let options: PgConnectOptions = parsed.ok_or_else(|| refused("the url is not a postgres url"))?;
         let mut options = options
             .ssl_mode(match self.tls {
                 Tls::Off => PgSslMode::Disable,

@@ -266,9 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn every_optional_key_takes_text() {
+    fn every_optional_key_takes_text_or_an_address() {
         for (key, _) in keys().into_iter().filter(|(_, kind)| matches!(kind, LeafKind::Optional)) {
-            assert!(single("test", &key, "text").is_ok(), "{key}");
+            let value = if key.ends_with("_listen") { "127.0.0.1:1" } else { "text" };
+            assert!(single("test", &key, value).is_ok(), "{key}");
         }
     }
 }

@@ -55,6 +55,7 @@ async fn files_that_change_are_noticed_and_no_call_is_lost() {
     let (first, second) = (Authority::new(), Authority::new());
     let mut settings = settings();
     settings.server.reload_check_s = 1;
+    settings.limits.caller_calls_per_second = 0;
     settings.callers = vec![caller(folder.path(), None)];
     use_certificate(&mut settings, folder.path(), &first);
     let server = start(&settings).await.unwrap();
