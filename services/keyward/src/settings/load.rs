@@ -137,31 +137,30 @@ fn variables(environment: &[(String, String)]) -> Vec<Entry> {
 fn single(origin: &str, key: &str, raw: &str) -> Result<SettingsLayer, SettingsError> {
     let unknown = || SettingsError::UnknownKey { origin: origin.to_owned(), key: key.to_owned() };
     let (_, kind) = keys().into_iter().find(|(name, _)| name == key).ok_or_else(unknown)?;
-    let wrong = |message: String| SettingsError::Value { origin: origin.to_owned(), message };
-    let value = parse(kind, raw).map_err(wrong)?;
+    let layer = match kind {
+        LeafKind::Required { default: None | Some(Expr::Str(_)) } => {
+            layer(key, Value::String(raw.to_owned()))
+        }
+        LeafKind::Required { .. } => toml_value(raw).and_then(|value| layer(key, value)),
+        // The kind of an optional key is not told: text (a path, an address), and what cannot be text is a number.
+        LeafKind::Optional => layer(key, Value::String(raw.to_owned()))
+            .or_else(|refused| toml_value(raw).and_then(|value| layer(key, value)).map_err(|_| refused)),
+    };
+    layer.map_err(|message| SettingsError::Value { origin: origin.to_owned(), message })
+}
+
+fn layer(key: &str, value: Value) -> Result<SettingsLayer, String> {
+    let one = |name: &str, value| Table::from_iter([(name.to_owned(), value)]);
     let table = match key.split_once('.') {
-        Some((section, name)) => Table::from_iter([(section.to_owned(), Value::Table(one(name, value)))]),
+        Some((section, name)) => one(section, Value::Table(one(name, value))),
         None => one(key, value),
     };
-    SettingsLayer::deserialize(table).map_err(|e| wrong(e.message().to_owned()))
+    SettingsLayer::deserialize(table).map_err(|e| e.message().to_owned())
 }
 
-fn one(name: &str, value: Value) -> Table {
-    Table::from_iter([(name.to_owned(), value)])
-}
-
-/// Text stays text where the key's default is text or the key is optional (paths, addresses); else it is TOML.
-fn parse(kind: LeafKind, raw: &str) -> Result<Value, String> {
-    match kind {
-        LeafKind::Optional | LeafKind::Required { default: None | Some(Expr::Str(_)) } => {
-            Ok(Value::String(raw.to_owned()))
-        }
-        LeafKind::Required { .. } => {
-            let mut table: Table =
-                toml::from_str(&format!("value = {raw}")).map_err(|e| e.message().to_owned())?;
-            table.remove("value").ok_or_else(|| "has no value".to_owned())
-        }
-    }
+fn toml_value(raw: &str) -> Result<Value, String> {
+    let mut table: Table = toml::from_str(&format!("value = {raw}")).map_err(|e| e.message().to_owned())?;
+    table.remove("value").ok_or_else(|| "has no value".to_owned())
 }
 
 /// Every key with its kind, as `section.key`.
@@ -271,5 +270,8 @@ mod tests {
             let taken = ["text", "127.0.0.1:1", "1"].iter().any(|value| single("test", &key, value).is_ok());
             assert!(taken, "{key}");
         }
+        let layer = single("test", "redis.database", "3").unwrap();
+        assert_eq!(layer.redis.database, Some(3));
+        assert!(refusal(None, &[], &["redis.database=three"]).contains("--set redis.database"));
     }
 }
