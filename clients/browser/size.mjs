@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-const LIMIT = 10 * 1024;
+const LIMIT = 10_000;
 const entries = ['collect', 'prompt', 'step-up'];
 
 async function gzipBytes(entry) {

@@ -15,6 +15,7 @@ const CODES: Readonly<Record<string, PromptCode>> = {
   CEREMONY_UNKNOWN: PromptCode.CHALLENGE_EXPIRED,
   PASSKEY_EXISTS: PromptCode.ALREADY_REGISTERED,
   NOT_FOUND: PromptCode.NO_PASSKEY,
+  PASSKEY_NOT_FOUND: PromptCode.NO_PASSKEY,
 };
 
 /**
@@ -22,5 +23,6 @@ const CODES: Readonly<Record<string, PromptCode>> = {
  * from the error's own reason, such as CEREMONY_UNKNOWN.
  */
 export function refusalCode(causeOrReason: string | undefined): PromptCode {
-  return CODES[causeOrReason ?? ''] ?? PromptCode.FAILED;
+  const code = Object.hasOwn(CODES, causeOrReason ?? '') ? CODES[causeOrReason ?? ''] : undefined;
+  return code ?? PromptCode.FAILED;
 }

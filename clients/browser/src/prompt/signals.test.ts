@@ -1,5 +1,4 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { refusalCode } from './refusal.js';
 import { signalAccepted, signalUnknown, signalUserDetails } from './signals.js';
 import { withPasskeys } from './testing.js';
 
@@ -34,13 +33,4 @@ it('is a courtesy: where the browser cannot or will not, nothing is thrown', asy
   expect(await signalAccepted('no JSON')).toBe(false);
   vi.stubGlobal('PublicKeyCredential', undefined);
   expect(await signalAccepted(accepted)).toBe(false);
-});
-
-it('names what keyward refused', () => {
-  expect(['other_person', 'CEREMONY_UNKNOWN', 'signature_invalid', undefined].map(refusalCode)).toEqual([
-    'WRONG_ACCOUNT',
-    'CHALLENGE_EXPIRED',
-    'FAILED',
-    'FAILED',
-  ]);
 });
