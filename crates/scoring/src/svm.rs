@@ -9,6 +9,8 @@
 //! uses, so a fit is accepted only after it was checked against what a solution must satisfy.
 
 mod left_out;
+#[cfg(test)]
+mod traps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -27,6 +29,8 @@ pub(crate) const MAX_ROWS: usize = 400;
 const TOLERANCE: f64 = 1e-6;
 /// How far our decision values may lie from the solver's on the training rows.
 const AGREEMENT: f64 = 1e-5;
+/// How far a row may lie on the wrong side of the limit for its weight.
+const OPTIMALITY: f64 = 1e-4;
 /// Added to the diagonal so that rounding does not make K indefinite; raised tenfold up to [`MAX_JITTER`]
 /// when needed.
 const JITTER: f64 = 1e-10;
@@ -79,7 +83,7 @@ impl OneClass {
         }
         let fitted = fit(map, nu)?;
         let ours = Self { alpha: fitted.alpha.clone(), rho: fitted.rho };
-        if ours.solves(kernel, nu) && ours.agrees(kernel, map, &fitted) {
+        if ours.solves(kernel, nu) && ours.is_optimal(kernel) && ours.agrees(kernel, map, &fitted) {
             Ok(ours)
         } else {
             Err(SvmError::Rejected)
@@ -103,6 +107,15 @@ impl OneClass {
             && (self.alpha.iter().sum::<f64>() - total).abs() <= 1e-6 * total
             && self.rho.is_finite()
             && self.rho > 0.0
+    }
+
+    /// The conditions of optimality (Karush, Kuhn and Tucker), which a solver that shrinks is known to break without a word:
+    /// only rows of full weight lie outside the limit, and only rows without weight inside.
+    fn is_optimal(&self, kernel: &Array2<f64>) -> bool {
+        kernel.outer_iter().zip(&self.alpha).all(|(row, alpha)| {
+            let over = row.iter().zip(&self.alpha).map(|(k, a)| k * a).sum::<f64>() - self.rho;
+            (*alpha > 1.0 - 1e-6 || over > -OPTIMALITY) && (*alpha < 1e-6 || over < OPTIMALITY)
+        })
     }
 
     /// Whether the true kernel with these weights decides as the solver does on its map.
