@@ -1,13 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+pub mod all;
 mod data;
 mod files;
 pub mod free_text;
 pub mod keystroke;
+mod page;
 mod plots;
 pub mod pointer;
 pub mod report;
+pub mod session;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -52,6 +55,10 @@ pub enum Signal {
     FreeText(free_text::Options),
     /// Pointer movement, on the Balabit data set.
     Pointer(pointer::Options),
+    /// Record access within sessions, on synthetic staff and insiders.
+    Session(session::Options),
+    /// Everything with the data at hand, on one page; what is missing is skipped.
+    All(all::Options),
 }
 
 /// Why an evaluation failed.
@@ -81,10 +88,15 @@ pub enum Failed {
 /// # Errors
 /// [`Failed`], naming the file or the option.
 pub fn run(signal: &Signal, common: &Common, out: &mut impl Write) -> Result<(), Failed> {
-    let mut report = Report::new(common, out);
+    evaluate(signal, common, &mut Report::new(common, out))
+}
+
+fn evaluate(signal: &Signal, common: &Common, report: &mut Report) -> Result<(), Failed> {
     match signal {
-        Signal::Keystroke(options) => keystroke::run(options, common, &mut report),
-        Signal::FreeText(options) => free_text::run(options, common, &mut report),
-        Signal::Pointer(options) => pointer::run(options, common, &mut report),
+        Signal::Keystroke(options) => keystroke::run(options, common, report),
+        Signal::FreeText(options) => free_text::run(options, common, report),
+        Signal::Pointer(options) => pointer::run(options, common, report),
+        Signal::Session(options) => session::run(options, common, report),
+        Signal::All(options) => all::run(options, common, report),
     }
 }

@@ -122,6 +122,14 @@ impl<'a> Report<'a> {
         Self { common, out }
     }
 
+    /// Prints a line that is no outcome.
+    ///
+    /// # Errors
+    /// [`Failed`] when it could not be written.
+    pub(crate) fn line(&mut self, line: &str) -> Result<(), Failed> {
+        Ok(writeln!(self.out, "{line}")?)
+    }
+
     /// Prints the outcome's line, and writes its table and plots.
     ///
     /// # Errors
@@ -146,7 +154,7 @@ impl<'a> Report<'a> {
 
 /// The 2.5 and 97.5 percentiles of a figure over samples of subjects, drawn with replacement (B. Efron, R. Tibshirani,
 /// "An Introduction to the Bootstrap", 1993, section 13.3).
-fn bootstrap(
+pub(crate) fn bootstrap(
     subjects: usize,
     samples: usize,
     random: &mut impl RngCore,
@@ -162,6 +170,11 @@ fn bootstrap(
     let mut figures: Vec<f64> = (0..samples).map(|_| one()).collect();
     figures.sort_by(f64::total_cmp);
     (figures[samples / 40], figures[samples - 1 - samples / 40])
+}
+
+/// NaN of none.
+pub(crate) fn share(hits: usize, all: usize) -> f64 {
+    hits as f64 / all as f64
 }
 
 pub(crate) fn mean(values: &[f64]) -> f64 {

@@ -1,11 +1,13 @@
-//! One score of a mature model (50 rows of 31 times), beside what linfa-svm takes for the same; and one
-//! training.
+//! One score of a mature model (50 rows of 31 times), beside what linfa-svm takes for the same; one training; and one
+//! window of record access.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keyward_features::{FixedText, fixed_text};
+use keyward_features::{AccessCounts, FixedText, fixed_text};
 use keyward_scoring::KeystrokeModel;
+use keyward_scoring::record_access::{AccessHabits, AccessSession, AccessWindow, PeerGroup};
+use keyward_simulate::shifts::{Role, Worker};
 use keyward_simulate::typist::Typist;
 use linfa::dataset::{DatasetBase, Pr};
 use linfa::traits::Fit;
@@ -52,5 +54,23 @@ fn train(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, score, train);
+fn record_access(c: &mut Criterion) {
+    let (worker, peers) = (Worker::new(1, Role::Nurse, 1), PeerGroup::of_role("nurse"));
+    let windows = |nth| {
+        let looked_at = |window: keyward_simulate::shifts::Observed| AccessWindow {
+            counts: AccessCounts::of(&window.access).with_outside_care(window.outside_care),
+            hour: Some(window.hour),
+        };
+        worker.shift(nth).into_iter().map(looked_at)
+    };
+    let session = |nth| windows(nth).fold(AccessSession::default(), |session, window| session.after(&window));
+    let mut habits = AccessHabits::default();
+    (0..40).for_each(|nth| habits.end(&peers, &session(nth), true));
+    let (window, session) = (windows(40).next().expect("a shift has windows"), session(40));
+    c.bench_function("score/record access", |b| {
+        b.iter(|| habits.score(&peers, black_box(&window), black_box(&session)));
+    });
+}
+
+criterion_group!(benches, score, train, record_access);
 criterion_main!(benches);

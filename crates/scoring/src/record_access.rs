@@ -1,11 +1,21 @@
-//! Rates of record access against ceilings, as a signal.
+//! Record access as a signal: rates against ceilings, and what is usual for a person among their peers ([`AccessHabits`]).
 //!
 //! No public record of clinicians' access exists to fit this to: ceilings are a tenant's policy, and the
 //! defaults are a starting point of judgement.
 
+mod habits;
+mod peers;
+mod tail;
+
 use keyward_domain::{RecordAccess, Signal, SignalKind, SignalStatus};
 
 use crate::observed;
+
+pub use habits::{
+    AccessHabits, AccessScore, AccessSession, AccessWindow, EVEN_NATS, InvalidHabits, PROMISED,
+    RECENT_SESSIONS, Rarest,
+};
+pub use peers::{MIN_PEERS, PeerGroup, Usual};
 
 /// Counts an hour above which access is a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,4 +3,5 @@
 
 pub mod authenticator;
 pub mod recorded;
+pub mod shifts;
 pub mod typist;
