@@ -19,6 +19,12 @@ pub enum Trouble {
     /// A passkey that did not verify outside of a decision.
     #[error("the passkey did not verify")]
     PasskeyRejected,
+    /// A passkey that keyward does not know, such as one that was removed. The page tells the passkey manager.
+    #[error("the passkey is not known")]
+    PasskeyUnknown,
+    /// A passkey that was to be changed is gone.
+    #[error("the passkey is gone")]
+    PasskeyGone,
     /// The authenticator holds a passkey of this person already.
     #[error("the passkey is registered already")]
     PasskeyExists,
@@ -70,6 +76,17 @@ impl Trouble {
                 "passkey_rejected",
                 "This passkey could not be verified. Try another one, or sign in with your password.",
             ),
+            Self::PasskeyUnknown => (
+                StatusCode::CONFLICT,
+                "passkey_unknown",
+                "This passkey was removed from its account and opens nothing any more. Use another one, or sign in with \
+                 your password.",
+            ),
+            Self::PasskeyGone => (
+                StatusCode::NOT_FOUND,
+                "passkey_gone",
+                "This passkey was removed already. The list is up to date now.",
+            ),
             Self::PasskeyExists => (
                 StatusCode::CONFLICT,
                 "passkey_exists",
@@ -113,10 +130,14 @@ impl IntoResponse for Trouble {
 
 impl From<Status> for Trouble {
     fn from(status: Status) -> Self {
-        let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
-        match (status.code(), reason.as_deref()) {
+        let details = status.get_error_details();
+        let info = details.error_info();
+        let cause = info.and_then(|info| info.metadata.get("cause")).map(String::as_str);
+        match (status.code(), info.map(|info| info.reason.as_str())) {
             (_, Some("CEREMONY_UNKNOWN")) => Self::ChallengeGone,
+            (_, Some("PASSKEY_REJECTED")) if cause == Some("unknown_credential") => Self::PasskeyUnknown,
             (_, Some("PASSKEY_REJECTED")) => Self::PasskeyRejected,
+            (_, Some("PASSKEY_NOT_FOUND")) => Self::PasskeyGone,
             (_, Some("PASSKEY_EXISTS")) => Self::PasskeyExists,
             (Code::InvalidArgument, _) => Self::BadRequest(fields(&status)),
             (Code::NotFound, _) => Self::NotFound("keyward has no such entry"),

@@ -258,3 +258,100 @@ test('two tabs: a step-up in one does not get in the way of the other', async ()
   await desk.stepUp();
   await desk.isIn();
 });
+
+test('two tabs opened at once, before there is any visit: both can be used', async ({ browser }) => {
+  const fresh = await Desk.at(clinic, browser);
+  const { page, context } = fresh;
+  // As when both tabs asked who is here before either had an answer: the browser keeps the visit that came last.
+  await context.clearCookies();
+  const second = await context.newPage();
+  await second.goto(clinic.url);
+  await expect(second.getByRole('heading', { name: 'Sign in', exact: true })).toBeVisible();
+  await page.bringToFront();
+  await fresh.password('amara.osei');
+  await expect(fresh.dialog.or(page.getByRole('heading', { name: 'Make your passkey' }))).toBeVisible();
+  await expect(page.getByText('out of date')).toHaveCount(0);
+  await fresh.close();
+});
+
+test('signed in in one tab, the sign-in of the other leads in', async () => {
+  const { page, context } = desk;
+  await desk.signOut();
+  const second = await context.newPage();
+  await second.goto(clinic.url);
+  await expect(second.getByRole('heading', { name: 'Sign in', exact: true })).toBeVisible();
+  await page.bringToFront();
+  await signIn();
+  await second.bringToFront();
+  // The first thing that it asks for tells it who is here.
+  await second.getByLabel('Staff ID').focus();
+  await expect(second.getByRole('heading', { name: 'Today', exact: true })).toBeVisible();
+  await second.close();
+});
+
+test('the sign-in page was open too long: what the field offered is expired, which is said, and the button works', async () => {
+  const { page } = desk;
+  await Promise.all([page.waitForResponse('**/api/sign-in/passkey/begin'), desk.signOut()]);
+  // The finger is on the authenticator from the offer on, and until its answer is on the way.
+  await page.route('**/api/sign-in/passkey/begin', touched, { times: 1 });
+  await page.route('**/api/sign-in/passkey/finish', tooLate, { times: 1 });
+  await page.reload();
+  await expect(page.getByRole('alert')).toContainText('expired or was answered already');
+  await picture(page, 'bad-expired-offer');
+  await signIn();
+});
+
+async function touched(route: Route) {
+  await desk.authenticator.touched(true);
+  await route.continue();
+}
+
+/** Spends the challenge first. */
+async function tooLate(route: Route) {
+  await desk.authenticator.touched(false);
+  await route.fetch({ postData: (route.request().postData() ?? '').replace(/signature\\":\\"..../, 'signature\\":\\"AAAA') });
+  await route.continue();
+}
+
+test('keyward goes down while the prompt is open: it is said, and works again afterwards', async () => {
+  await asked();
+  await clinic.killKeyward();
+  await desk.touching(() => use().click());
+  await expect(alert()).toContainText('could not check');
+  await picture(desk.page, 'bad-down-at-step-up');
+  await clinic.reviveKeyward();
+  await desk.stepUp();
+  await desk.isIn();
+});
+
+test('the first passkey: the prompt is cancelled, then the page reloaded in the middle; nothing is lost', async ({ browser }) => {
+  const femi = await Desk.at(clinic, browser);
+  const { page } = femi;
+  const make = page.getByRole('button', { name: 'Make a passkey' });
+  await femi.password('femi.adeyemi');
+  await page.getByLabel('Enrolment code').fill(await clinic.code('femi.adeyemi'));
+  await femi.authenticator.recognises(false);
+  await femi.touching(() => make.click());
+  await expect(page.getByRole('alert')).toContainText('prompt was closed');
+  await femi.authenticator.recognises(true);
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Sign in', exact: true })).toBeVisible();
+  await femi.enrol('femi.adeyemi');
+  expect(await femi.authenticator.credentials()).toHaveLength(1);
+  await femi.close();
+});
+
+test('somebody else’s passkey at the lock: it stays locked, and her own opens it', async () => {
+  const { page } = desk;
+  await page.getByRole('button', { name: 'Lock' }).click();
+  await expect(page.getByRole('heading', { name: 'Locked' })).toBeVisible();
+  const [own] = await desk.authenticator.credentials();
+  await desk.authenticator.forget();
+  await desk.passkey();
+  await expect(page.getByText('no passkey on this device fits')).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Locked' }), 'a reload does not open it').toBeVisible();
+  if (own) await desk.authenticator.give(own);
+  await desk.passkey();
+  await desk.isIn();
+});

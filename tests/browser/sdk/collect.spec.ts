@@ -61,11 +61,17 @@ test('a secret is nowhere in what leaves the page, nor in what the page keeps', 
     console.log(JSON.stringify(telemetry), JSON.stringify(window.collector.report()));
     localStorage.setItem('telemetry', JSON.stringify(telemetry));
     await fetch('/telemetry', { method: 'POST', body: JSON.stringify(telemetry) });
+    const socket = new WebSocket(`ws://${location.host}/socket`);
+    await new Promise(resolve => socket.addEventListener('open', resolve));
+    socket.send(JSON.stringify(telemetry));
   });
   await expect.poll(() => server.posted.length).toBeGreaterThanOrEqual(2);
   await watch.kept(page);
   expect(watch.left.filter(({ where }) => where === 'body of /batch')).toHaveLength(1);
-  expect(watch.left.some(({ where, text }) => where === 'console' && text.includes('"downUs"'))).toBe(true);
+  await expect.poll(() => watch.left.some(({ where }) => where === 'WebSocket')).toBe(true);
+  for (const where of ['body of /telemetry', 'WebSocket', 'storage', 'console']) {
+    expect(watch.left.some(left => left.where === where && left.text.includes('downUs')), `${where} was looked at`).toBe(true);
+  }
   watch.expectNothingOf(SECRET);
 });
 

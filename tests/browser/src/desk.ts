@@ -66,7 +66,13 @@ export class Desk {
 
   /** Signs in with the passkey, whoever's it is. */
   async passkey(): Promise<void> {
-    await this.touching(() => this.page.getByRole('button', { name: 'Use a passkey' }).first().click());
+    const button = this.page.getByRole('button', { name: 'Use a passkey' }).first();
+    // The finger may also answer the field's own offer, and the button be gone before it can be pressed.
+    const pressed = button.click({ timeout: 5_000 }).catch(error => error as Error);
+    await this.touching(async () => {
+      const failed = await Promise.race([pressed, button.waitFor({ state: 'detached' })]);
+      if (failed && (await button.isVisible())) throw failed;
+    });
   }
 
   /** Answers the step-up dialog with the passkey. */

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { build } from 'esbuild';
 
 /** As strict as policies get; a page that needs more is refused by the browser, and the test fails. */
@@ -25,9 +27,13 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 <p><label>Notes <textarea name="notes" cols="60" rows="4"></textarea></label></p>
 <keyward-step-up></keyward-step-up></main></body></html>`;
 
+/** What every WebSocket server adds to the key. */
+const RFC_6455 = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
 /** A server of one page that uses the SDK as it is published, under a strict policy. */
 export class PageServer {
   readonly posted: string[] = [];
+  private readonly sockets: Duplex[] = [];
 
   private constructor(
     readonly server: Server,
@@ -61,6 +67,13 @@ export class PageServer {
       else if (request.url === '/icon.svg') answer('image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg"/>');
       else answer('text/html; charset=utf-8', PAGE);
     });
+    // A WebSocket that is opened and never answered: what pages send through it is looked at in the browser.
+    server.on('upgrade', (request, socket) => {
+      const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}${RFC_6455}`).digest('base64');
+      const head = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`];
+      socket.write(`${head.join('\r\n')}\r\n\r\n`);
+      started.sockets.push(socket);
+    });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     return started;
   }
@@ -71,6 +84,7 @@ export class PageServer {
   }
 
   async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
     this.server.closeAllConnections();
     await new Promise(resolve => this.server.close(resolve));
   }

@@ -6,7 +6,9 @@ import { join, resolve } from 'node:path';
 const ROOT = resolve('../..');
 const RELEASE = join(process.env['CARGO_TARGET_DIR'] ?? join(ROOT, 'target'), 'release');
 const PAGES = join(ROOT, 'services/portal/web/dist');
-const START_MS = 20_000;
+const START_MS = 60_000;
+/** A level that nobody runs in production, for those who search what is logged. */
+const TALKATIVE = 'debug,h2=info,hyper=info';
 
 /** The password of everybody at the demonstration clinic: the text of the CMU recordings. */
 export const PASSWORD = '.tie5Roanl';
@@ -25,9 +27,10 @@ class Program {
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
-    this.ended = new Promise(resolve => child.once('exit', resolve));
     // A test that fails half-way leaves no server behind.
-    process.once('exit', () => child.kill('SIGKILL'));
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    this.ended = new Promise(resolve => child.once('exit', resolve)).then(() => process.off('exit', kill));
   }
 
   static start(name: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
@@ -65,17 +68,20 @@ export class Clinic {
     readonly keywardAddress: string,
   ) {}
 
-  static async open(): Promise<Clinic> {
+  /** Opens one; `rehearsed`, with colleagues in its log who never were, and `asInProduction`, with no more logged than there. */
+  static async open({ rehearsed = false, asInProduction = false } = {}): Promise<Clinic> {
     const folder = mkdtempSync(join(tmpdir(), 'keyward-browser-'));
-    const keyward = startKeyward(folder, '127.0.0.1:0');
+    const env = asInProduction ? {} : { RUST_LOG: TALKATIVE };
+    const keyward = startKeyward(folder, '127.0.0.1:0', env);
     const address = await keyward.says(/gRPC\s+(\S+)/);
     const args = ['--listen', '127.0.0.1:0', '--keyward', `http://${address}`, '--pages', PAGES];
-    const portal = Program.start('keyward-portal', args, { RUST_LOG: 'debug,h2=info,hyper=info' });
+    if (rehearsed) args.push('--rehearse');
+    const portal = Program.start('keyward-portal', args, env);
     const url = await portal.says(/open at (\S+)/);
     return new Clinic(folder, portal, keyward, url, address);
   }
 
-  /** What both programs printed, at a level that nobody runs in production. */
+  /** What both programs printed. */
   get logs(): string {
     return this.portal.log + this.keyward.log;
   }
@@ -106,7 +112,7 @@ export class Clinic {
   }
 }
 
-function startKeyward(folder: string, listen: string): Program {
+function startKeyward(folder: string, listen: string, env: NodeJS.ProcessEnv = { RUST_LOG: TALKATIVE }): Program {
   const policy = join(folder, 'policy.cedar');
   const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
   const cedar = read('crates/policy/policies/telemedicine.cedar') + read('services/portal/policy/st-mary.cedar');
@@ -120,5 +126,5 @@ function startKeyward(folder: string, listen: string): Program {
     'server.shutdown_notice_ms': '0',
   };
   const set = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
-  return Program.start('keyward', ['serve', '--listen', listen, ...set], { RUST_LOG: 'debug,h2=info,hyper=info' });
+  return Program.start('keyward', ['serve', '--listen', listen, ...set], env);
 }

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { expect, type Page } from '@playwright/test';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -48,6 +49,8 @@ export class Watch {
       caches: 'caches' in window ? await caches.keys() : [],
       databases: await indexedDB.databases(),
     }));
+    // What is in them is not searched, so there may be none.
+    expect([...storage.caches, ...storage.databases], 'caches and databases').toEqual([]);
     this.left.push({ where: 'storage', text: JSON.stringify(storage) });
     this.left.push({ where: 'cookies', text: JSON.stringify(await page.context().cookies()) });
   }
@@ -95,7 +98,20 @@ export async function expectAccessible(page: Page, what: string): Promise<void> 
   expect(violations, `axe on ${what}`).toEqual([]);
 }
 
-/** A picture for people to look at, in a folder that is not kept. */
-export async function picture(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: `out/pictures/${name}.png`, fullPage: false });
+/** A picture for people to look at, in a folder that is not kept. `whole` has what lies below the screen, too. */
+export async function picture(page: Page, name: string, whole = false): Promise<void> {
+  await page.screenshot({ path: `out/pictures/${name}.png`, fullPage: whole });
+}
+
+/** Where the README's pictures are, when they are to be made anew: `tests/browser/run screenshots`. */
+const SCREENSHOTS = process.env['KEYWARD_SCREENSHOTS'];
+
+/** A picture that the README shows. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  await picture(page, name);
+  if (!SCREENSHOTS) return;
+  // The session stays: when one of a page ends, the browser takes the page's authenticators away.
+  const cdp = await page.context().newCDPSession(page);
+  const { data } = await cdp.send('Page.captureScreenshot', { format: 'webp', quality: 85 });
+  writeFileSync(join(SCREENSHOTS, `${name}.webp`), Buffer.from(data, 'base64'));
 }

@@ -61,7 +61,13 @@ pub async fn decision(
     let got = call(portal.keyward.audit.clone().get_record(bounded(request))).await?;
     let record = got.record.as_ref().ok_or(Trouble::NotFound("record"))?;
     let row = row(record).ok_or(Trouble::NotFound("decision"))?;
-    Ok(Json(json!({ "row": row, "proof": proof(&got) })))
+    Ok(Json(json!({ "row": row, "facts": facts(record), "proof": proof(&got) })))
+}
+
+/// What the policy was asked: names and values, as the record has them.
+fn facts(record: &v1::Record) -> Option<Value> {
+    let made = record.decision.as_ref()?;
+    serde_json::from_str(&made.facts_json).ok()
 }
 
 /// The record's place in the log: the page computes the root from it, and compares. The entry is the SHA-256 of what was
@@ -123,6 +129,8 @@ fn signal(signal: &v1::Signal) -> Value {
         "status": word(signal.status().as_str_name(), "SIGNAL_STATUS_"),
         "contribution": signal.contribution,
         "score": signal.score,
+        "samples": signal.samples,
+        "profile_version": signal.profile_version,
         "maturity": if signal.maturity() == v1::Maturity::Unspecified { "" } else {
             word(signal.maturity().as_str_name(), "MATURITY_")
         },

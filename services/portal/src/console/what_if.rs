@@ -1,6 +1,8 @@
 //! What if the policy were another? keyward asks last week's decisions again under an edited text and tells what would differ.
 //! Nothing is changed by it.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use keyward_api::v1;
@@ -44,6 +46,7 @@ pub async fn ask(
     let mut from = now();
     from.seconds -= BACK_S;
     let (mut considered, mut differences, mut page_token) = (0, Vec::new(), String::new());
+    let mut outcomes = BTreeMap::new();
     loop {
         let trial = v1::TryPolicyRequest {
             tenant: portal.keyward.tenant.clone(),
@@ -55,6 +58,9 @@ pub async fn ask(
         };
         let tried = call(portal.keyward.audit.clone().try_policy(bounded(trial))).await?;
         considered += tried.decisions;
+        for count in &tried.outcomes {
+            *outcomes.entry((count.outcome, count.new_outcome)).or_insert(0) += count.decisions;
+        }
         differences.extend(tried.differences.iter().map(difference));
         page_token = tried.next_page_token;
         if page_token.is_empty() || considered >= MOST.into() {
@@ -63,12 +69,21 @@ pub async fn ask(
     }
     Ok(Json(json!({
         "considered": considered, "changed": differences.len(), "changes": differences,
+        "outcomes": outcomes.iter().map(went).collect::<Vec<_>>(),
         "complete": page_token.is_empty(),
     })))
 }
 
+/// How many decisions went from one outcome to another, or stayed.
+fn went(((before, after), decisions): (&(i32, i32), &u64)) -> Value {
+    json!({ "before": came(*before), "after": came(*after), "decisions": decisions })
+}
+
+fn came(number: i32) -> &'static str {
+    outcome(&v1::Decision { outcome: number, ..v1::Decision::default() })
+}
+
 fn difference(found: &v1::PolicyDifference) -> Value {
-    let came = |number| outcome(&v1::Decision { outcome: number, ..v1::Decision::default() });
     json!({
         "index": found.index,
         "subject": found.subject,

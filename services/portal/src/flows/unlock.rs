@@ -96,7 +96,12 @@ pub async fn passkey(
         session: here.visit.session.clone(),
         assertion: Some(wire::assertion(&request.assertion)?),
     };
-    let finished = call(portal.keyward.passkeys.clone().finish_authentication(bounded(request))).await?;
+    let finished = call(portal.keyward.passkeys.clone().finish_authentication(bounded(request))).await;
+    // To a challenge for her passkeys, a colleague's is as unknown as one that was removed.
+    let finished = finished.map_err(|trouble| match trouble {
+        Trouble::PasskeyUnknown => Trouble::PasskeyRejected,
+        other => other,
+    })?;
     if finished.subject != person.id {
         return Err(Trouble::PasskeyRejected);
     }

@@ -56,6 +56,7 @@ async fn emergency_access_raises_an_alert_that_is_acknowledged_once() {
     let opened = officer.get(&format!("/api/console/decisions/{decision}")).await;
     assert_eq!(opened.body["row"]["justification"], "found collapsed in the corridor", "{opened:?}");
     assert!(opened.body["row"]["policies"].to_string().contains("restricted.break-glass"));
+    assert_eq!(opened.body["facts"]["break_glass"], true, "what the policy was asked: {opened:?}");
     let proof = &opened.body["proof"];
     assert!(root_of(proof).is_some() && root_of(proof) == bytes(&proof["root_hash"]), "{proof}");
 }
@@ -129,6 +130,10 @@ async fn an_edited_policy_shows_what_would_differ_and_changes_nothing() {
     );
     let strict = officer.post("/api/console/what-if", json!({ "policy": strict })).await.body;
     assert!(strict["changed"].as_u64() > Some(3), "{strict}");
+    let went = strict["outcomes"].as_array().expect("counts");
+    let all: u64 = went.iter().filter_map(|went| went["decisions"].as_u64()).sum();
+    assert_eq!(Some(all), strict["considered"].as_u64(), "each decision is counted once: {strict}");
+    assert!(went.iter().all(|went| went["after"] == "deny"), "{strict}");
     assert!(strict["changes"].as_array().expect("changes").iter().all(|change| change["after"] == "deny"));
     let broken = officer.post("/api/console/what-if", json!({ "policy": "permit (" })).await;
     assert_eq!(broken.code(), "bad_request", "{broken:?}");

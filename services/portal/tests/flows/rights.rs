@@ -93,8 +93,19 @@ async fn passkeys_are_added_named_and_removed_and_the_last_one_stays() {
     assert_eq!(renamed.outcome(), "allow");
     assert!(browser.get("/api/passkeys").await.body.to_string().contains("old laptop"));
     assert_eq!(browser.post("/api/passkeys/change", json!({ "id": id })).await.outcome(), "allow");
+    let gone = browser.post("/api/passkeys/change", json!({ "id": id, "name": "new laptop" })).await;
+    assert_eq!((gone.status, gone.code()), (http::StatusCode::NOT_FOUND, "passkey_gone"), "{gone:?}");
     browser.post("/api/sign-out", json!({})).await;
     browser.visit().await;
+    // A challenge for whoever answers, and the removed passkey answers it.
+    let begun = browser.post("/api/sign-in/passkey/begin", json!({})).await;
+    let assertion = laptop.authenticate(begun.body["begun"]["optionsJson"].as_str().expect("options"));
+    let assertion = json!({
+        "ceremonyId": begun.body["begun"]["ceremonyId"], "credentialJson": assertion.expect("an answer"),
+    });
+    let finish = json!({ "assertion": assertion, "device": "personal" });
+    let unknown = browser.post("/api/sign-in/passkey/finish", finish).await;
+    assert_eq!(unknown.code(), "passkey_unknown", "the page is to tell its passkey manager: {unknown:?}");
     browser.authenticator = laptop;
     let body = json!({ "staff_id": "amara.osei" });
     let begun = browser.post("/api/sign-in/passkey/begin", body).await;

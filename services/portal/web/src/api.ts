@@ -42,12 +42,31 @@ export function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return send<T>(path, signal ? { signal } : {});
 }
 
-export function post<T>(path: string, body: unknown = {}): Promise<T> {
-  return send<T>(path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-portal-csrf': csrf },
-    body: JSON.stringify(body),
-  });
+/**
+ * Sends something. Another tab may have begun another visit since this page was loaded, such as when two tabs were opened at
+ * once: then nothing was done, and where the same person is here as before it is sent again under the visit that counts.
+ */
+export async function post<T>(path: string, body: unknown = {}): Promise<T> {
+  const once = () =>
+    send<T>(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-portal-csrf': csrf },
+      body: JSON.stringify(body),
+    });
+  try {
+    return await once();
+  } catch (error) {
+    const stale = error instanceof Trouble && (error.code === 'forged' || error.code === 'signed_out');
+    if (!stale || !(await renew())) throw error;
+    return once();
+  }
+}
+
+let renew = async () => false;
+
+/** Takes what asks anew whose visit this is, and tells whether it is the same person's. */
+export function renewBy(act: () => Promise<boolean>): void {
+  renew = act;
 }
 
 async function send<T>(path: string, init: RequestInit): Promise<T> {

@@ -1,5 +1,5 @@
+import { get, renewBy, setCsrf } from './api';
 import { signal } from './signal';
-import { get, setCsrf } from './api';
 
 export interface Person {
   readonly id: string;
@@ -38,6 +38,12 @@ export async function refresh(): Promise<Visit> {
   visit.set(now);
   return now;
 }
+
+renewBy(async () => {
+  const before = visit.get()?.person?.id;
+  const now = await refresh().catch(() => undefined);
+  return now !== undefined && now.person?.id === before;
+});
 
 export type Device = 'personal' | 'shared_workstation' | 'phone';
 

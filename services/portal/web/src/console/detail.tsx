@@ -2,19 +2,32 @@ import { useEffect, useState } from 'preact/hooks';
 import { useLoaded } from '../load';
 import { Heading, Icon, Notice, Show, Tag, when, words } from '../ui';
 import { officerGet } from './api';
-import { Bar } from './charts';
+import { Bar } from './charts/contributions';
+import { Facts, type Json } from './facts';
 import { type Proof, verify } from './proof';
 import { OUTCOME_KIND, OUTCOMES, type Row, SIGNALS } from './types';
 
 interface Opened {
   readonly row: Row;
+  /** What the policy was asked; none where the record cannot be read. */
+  readonly facts: Json | null;
   /** None while the log's next checkpoint has not come. */
   readonly proof: Proof | null;
 }
 
+/** How often it is asked whether the log's next checkpoint has come; there is one about every second. */
+const CHECKPOINT_MS = 1_000;
+
 /** A decision, opened: why, by which policies, from which signals, and its place in the log. */
 export function Detail({ name }: { name: string }) {
-  const [opened, again] = useLoaded(`decision-${name}`, () => officerGet<Opened>(`/decisions/${name}`));
+  const load = () => officerGet<Opened>(`/decisions/${name}`);
+  const [opened, again, put] = useLoaded(`decision-${name}`, load);
+  const waits = opened.state === 'ready' && !opened.value.proof;
+  useEffect(() => {
+    if (!waits) return;
+    const timer = setInterval(() => load().then(put, () => undefined), CHECKPOINT_MS);
+    return () => clearInterval(timer);
+  }, [waits]);
   return (
     <>
       <a class="back" href="/console">
@@ -22,7 +35,7 @@ export function Detail({ name }: { name: string }) {
         Console
       </a>
       <Show of={opened} again={again}>
-        {({ row, proof }) => (
+        {({ row, facts, proof }) => (
           <>
             <Heading title={`${words(row.action, '')}, ${row.sensitivity.toLowerCase()}`}>
               <p class="quiet">
@@ -34,6 +47,7 @@ export function Detail({ name }: { name: string }) {
             <div class="two-cards">
               <Why row={row} />
               <Signals row={row} />
+              {facts !== null && <Facts facts={facts} />}
               <Log row={row} proof={proof} />
             </div>
           </>
@@ -95,7 +109,7 @@ function Signals({ row }: { row: Row }) {
       <h2 id="signals">Signals</h2>
       <p class="quiet">
         Risk {row.risk === null ? 'was not scored' : `${row.risk.toFixed(3)}, ${row.band.toLowerCase()}`}. Contributions are
-        natural-log likelihood ratios of somebody else over the person.
+        natural-log likelihood ratios of somebody else over the person; scores are in units of the person's own spread.
       </p>
       <div class="scroll" tabIndex={0} role="region" aria-label="Signals of this decision">
         <table>
@@ -106,6 +120,7 @@ function Signals({ row }: { row: Row }) {
               <th scope="col">
                 <span class="hidden">Bar</span>
               </th>
+              <th scope="col">Score</th>
               <th scope="col">State</th>
             </tr>
           </thead>
@@ -115,8 +130,14 @@ function Signals({ row }: { row: Row }) {
                 <th scope="row">{SIGNALS.find(([kind]) => kind === signal.kind)?.[1] ?? words(signal.kind, '')}</th>
                 <td class="number">{signal.status === 'SCORED' ? signed(signal.contribution) : ''}</td>
                 <td>{signal.status === 'SCORED' && <Bar value={signal.contribution} most={most} />}</td>
+                <td class="number">{signal.score === null ? '' : signed(signal.score)}</td>
                 <td>
                   {signal.status === 'SCORED' && signal.maturity ? words(signal.maturity, '') : words(signal.status, '')}
+                  {signal.samples > 0 && (
+                    <small>
+                      {signal.samples} samples, profile {signal.profile_version}
+                    </small>
+                  )}
                 </td>
               </tr>
             ))}

@@ -1,10 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask } from '../ask';
 import { allowed, told, useLoaded } from '../load';
-import { usePath } from '../route';
+import { go, usePath } from '../route';
 import { Button, Empty, Heading, Icon, Notice, Show, Tag, when, words } from '../ui';
 import { officerGet, officerPost } from './api';
-import { Contributions, Friction, Scores } from './charts';
+import { Contributions } from './charts/contributions';
+import { Friction } from './charts/friction';
+import { Rate } from './charts/rate';
+import { Knowledge, RiskLine } from './charts/risk';
+import { Scores } from './charts/scores';
 import { Detail } from './detail';
 import { follow } from './live';
 import { type Alert, OUTCOME_KIND, OUTCOMES, type Overview, type Row } from './types';
@@ -36,15 +40,39 @@ function Live() {
   return (
     <>
       <Heading title="Security console">
-        <p class="quiet">Every decision, as keyward records it. </p>
-        <a class="button" href="/console/what-if">
-          What if the policy changed?
-        </a>
+        <p class="quiet">Every decision, as keyward records it.</p>
+        <div class="row heading-row">
+          <Find />
+          <a class="button" href="/console/what-if">
+            What if the policy changed?
+          </a>
+        </div>
       </Heading>
       <Show of={overview} again={again}>
         {overview => <Board overview={overview} />}
       </Show>
     </>
+  );
+}
+
+/** The way to a person's time line, for those who know whom they look for. */
+function Find() {
+  return (
+    <form
+      class="find"
+      role="search"
+      onSubmit={event => {
+        event.preventDefault();
+        const subject = String(new FormData(event.currentTarget).get('subject')).trim();
+        if (subject) go(`/console/people/${encodeURIComponent(subject)}`);
+      }}
+    >
+      <label for="find" class="hidden">
+        Find a person
+      </label>
+      <input id="find" name="subject" type="search" placeholder="Staff ID" autocomplete="off" spellcheck={false} data-keyward-ignore="" />
+      <Button type="submit">Find</Button>
+    </form>
   );
 }
 
@@ -64,9 +92,9 @@ function Board({ overview }: { overview: Overview }) {
   return (
     <>
       <ul class="tiles" aria-label="At a glance">
-        <Tile label="Decisions" value={rows.length} />
+        <Tile label={rows.length < KEPT ? 'Decisions' : 'Newest decisions'} value={rows.length} />
         <Tile label="Stepped up" value={count('step_up')} kind="warn" />
-        <Tile label="Denied" value={count('deny')} kind="bad" />
+        <Tile label="Denied" value={count('deny')} kind={count('deny') ? 'bad' : undefined} />
         <Tile label="Open alerts" value={open} kind={open ? 'bad' : 'good'} />
       </ul>
       <div class="board">
@@ -82,19 +110,23 @@ function Board({ overview }: { overview: Overview }) {
           <h2 id="friction">Step-ups by typing, against the budget</h2>
           <Friction rows={rows} budget={overview.budget} />
         </section>
-        <section class="card feed-card" aria-labelledby="feed">
+        <section class="card wide-card" aria-labelledby="rate">
+          <h2 id="rate">Decisions over time</h2>
+          <Rate rows={rows} />
+        </section>
+        <section class="card wide-card" aria-labelledby="feed">
           <div class="feed-head">
             <h2 id="feed">Decisions</h2>
             <Tag kind={live ? 'good' : 'quiet'}>{live ? 'Live' : 'Connecting'}</Tag>
           </div>
-          <Feed rows={[...rows].reverse().slice(0, 60)} />
+          <Feed rows={[...rows].reverse()} />
         </section>
       </div>
     </>
   );
 }
 
-function Tile({ label, value, kind }: { label: string; value: number; kind?: 'warn' | 'bad' | 'good' }) {
+function Tile({ label, value, kind }: { label: string; value: number; kind?: 'warn' | 'bad' | 'good' | undefined }) {
   return (
     <li class={`tile ${kind ?? ''}`}>
       <strong>{value}</strong>
@@ -142,7 +174,10 @@ function Alerts({ alerts, put }: { alerts: readonly Alert[]; put: (alert: Alert)
   );
 }
 
-export function Feed({ rows }: { rows: readonly Row[] }) {
+/** Decisions that a list shows; older ones are found by their person. */
+const LISTED = 60;
+
+function Feed({ rows }: { rows: readonly Row[] }) {
   if (!rows.length) return <Empty title="No decisions yet">They appear here as they are made.</Empty>;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Decisions, newest first">
@@ -158,7 +193,7 @@ export function Feed({ rows }: { rows: readonly Row[] }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map(row => (
+          {rows.slice(0, LISTED).map(row => (
             <tr key={row.index}>
               <td>
                 <a href={`/console/decisions/${row.index}`}>{clock(row.at_ms)}</a>
@@ -213,6 +248,18 @@ function Person({ subject }: { subject: string }) {
               <h2 id="contributions">Contributions</h2>
               {rows.length ? <Contributions rows={rows} /> : <Empty title="No decisions about this person" />}
             </section>
+            {rows.length > 0 && (
+              <div class="two-cards">
+                <section class="card" aria-labelledby="risk">
+                  <h2 id="risk">Risk</h2>
+                  <RiskLine rows={rows} />
+                </section>
+                <section class="card" aria-labelledby="knowledge">
+                  <h2 id="knowledge">What the typing model knew</h2>
+                  <Knowledge rows={rows} />
+                </section>
+              </div>
+            )}
             <section class="card" aria-labelledby="their">
               <h2 id="their">Decisions</h2>
               <Feed rows={[...rows].reverse()} />

@@ -5,6 +5,9 @@ export interface Signal {
   readonly contribution: number;
   readonly score: number | null;
   readonly maturity: string;
+  /** Samples that the model was trained on, and the profile's version; 0 without one. */
+  readonly samples: number;
+  readonly profile_version: number;
 }
 
 export interface Reason {

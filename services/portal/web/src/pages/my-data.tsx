@@ -1,6 +1,6 @@
 import { type Answer as PromptAnswer, type Begun, PromptError, promptText, register, signalAccepted } from '@keyward/browser';
 import { useState } from 'preact/hooks';
-import { type Answer, get, post } from '../api';
+import { type Answer, get, post, Trouble } from '../api';
 import { keepConsent } from '../consent';
 import { told, useLoaded } from '../load';
 import { Button, Empty, Heading, Icon, Notice, Show, Tag, when, words } from '../ui';
@@ -160,6 +160,7 @@ function Passkeys() {
       again();
     } catch (error) {
       setMessage({ kind: 'bad', text: error instanceof PromptError ? promptText(error.code) : told(error).message });
+      if (error instanceof Trouble && error.code === 'passkey_gone') again();
     } finally {
       setBusy(false);
     }

@@ -1,6 +1,17 @@
-import { authenticate, autofill, type Begun, collect, type Collector, PromptError, promptText, register } from '@keyward/browser';
+import {
+  authenticate,
+  autofill,
+  type Begun,
+  collect,
+  type Collector,
+  type Answer as PasskeyAnswer,
+  PromptError,
+  promptText,
+  register,
+  signalUnknown,
+} from '@keyward/browser';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type Answer, post } from '../api';
+import { type Answer, post, Trouble } from '../api';
 import { inWords, prompt } from '../ask';
 import { consent } from '../consent';
 import { told } from '../load';
@@ -58,7 +69,7 @@ function Form({ onEnrol }: { onEnrol: () => void }) {
     collector.current = recording;
     return () => recording.stop();
   }, []);
-  useAutofill(answer => finish(answer, setMessage));
+  const offer = useAutofill(answer => finish(answer, setMessage), setMessage);
 
   const record = async () => {
     const recorded = await collector.current?.finish();
@@ -94,17 +105,15 @@ function Form({ onEnrol }: { onEnrol: () => void }) {
       const body = { staff_id, password, device: device() };
       const again = () => post<Answer>('/sign-in/password', body);
       return prompt(await post<Answer>('/sign-in/password', { ...body, telemetry }), again);
-    });
+    }).then(offer);
 
   const withPasskey = () =>
     run('passkey', async () => {
       const staff_id = value(form.current, 'staff-id');
       const telemetry = staff_id ? await record() : undefined;
       const { begun } = await post<{ begun: Begun }>('/sign-in/passkey/begin', { staff_id: staff_id || null, telemetry });
-      const assertion = await authenticate(begun);
-      const answer = await post<Answer>('/sign-in/passkey/finish', { assertion, device: device(), telemetry });
-      return prompt(answer, async () => answer);
-    });
+      return withAssertion(await authenticate(begun), telemetry);
+    }).then(offer);
 
   return (
     <section class="card sign-in" aria-labelledby="sign-in">
@@ -242,21 +251,47 @@ function Enrol({ onBack }: { onBack: () => void }) {
   );
 }
 
-/** Offers passkeys in the staff ID field itself, until one is chosen or another prompt takes over. */
-function useAutofill(done: (answer: Answer) => Promise<void>): void {
-  useEffect(() => {
-    const end = new AbortController();
-    const offer = async () => {
-      const { begun } = await post<{ begun: Begun }>('/sign-in/passkey/begin', {});
-      const assertion = await autofill(begun, end.signal);
-      if (!assertion) return;
-      const answer = await post<Answer>('/sign-in/passkey/finish', { assertion, device: device() });
-      await done(await prompt(answer, async () => answer));
-    };
+/**
+ * Offers passkeys in the staff ID field itself, until one is chosen or another prompt takes over. Gives what makes the offer
+ * anew.
+ */
+function useAutofill(done: (answer: Answer) => Promise<void>, tell: (message: string) => void): () => void {
+  const end = useRef(new AbortController());
+  const choose = async () => {
+    const { begun } = await post<{ begun: Begun }>('/sign-in/passkey/begin', {});
+    return autofill(begun, end.current.signal);
+  };
+  const offer = async (): Promise<void> => {
+    if (end.current.signal.aborted) return;
     // It is an offer: where it fails, the buttons are there.
-    offer().catch(() => undefined);
-    return () => end.abort();
+    const assertion = await choose().catch(() => undefined);
+    if (!assertion) return;
+    tell('');
+    try {
+      await done(await withAssertion(assertion));
+    } catch (error) {
+      tell(told(error).message);
+    }
+    // Whoever is still here chose one that is spent, or came too late.
+    void offer();
+  };
+  useEffect(() => {
+    void offer();
+    return () => end.current.abort();
   }, []);
+  return () => void offer();
+}
+
+/** Signs in with what the authenticator answered. */
+async function withAssertion(assertion: PasskeyAnswer, telemetry?: unknown): Promise<Answer> {
+  try {
+    const answer = await post<Answer>('/sign-in/passkey/finish', { assertion, device: device(), telemetry });
+    return await prompt(answer, async () => answer);
+  } catch (error) {
+    // The passkey manager then offers no more what was removed here.
+    if (error instanceof Trouble && error.code === 'passkey_unknown') void signalUnknown(assertion);
+    throw error;
+  }
 }
 
 async function finish(answer: Answer, tell: (message: string) => void): Promise<void> {
