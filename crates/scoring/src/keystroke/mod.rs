@@ -193,7 +193,7 @@ impl KeystrokeModel {
             Kind::Prior => distances.centre / times_s.len() as f32,
             Kind::Svm { gamma, .. } => {
                 let own = self.blocks.surprise(&distances, least, *gamma);
-                own - calibration::POPULATION_SHARE * self.rhythm.surprise(times_s)
+                own - calibration::POPULATION_SHARE * self.rhythm.surprise_with(simd, times_s)
             }
         };
         (raw, mean_difference(simd, times_s, self.row(distances.nearest(least))))
