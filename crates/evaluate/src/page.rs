@@ -49,7 +49,7 @@ fn outcomes(folder: &Path) -> Result<Vec<Shown>, Failed> {
     let mut names: Vec<String> = fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".txt")?.to_owned()))
         .collect();
-    names.sort();
+    names.sort_by_cached_key(|name| natural(name));
     let read = |name: String| {
         let line = fs::read_to_string(folder.join(format!("{name}.txt")))?;
         let figures = line.split_whitespace().filter_map(|word| word.split_once('='));
@@ -57,6 +57,16 @@ fn outcomes(folder: &Path) -> Result<Vec<Shown>, Failed> {
         Ok(Shown { name, figures })
     };
     names.into_iter().map(read).collect()
+}
+
+/// A name by which numbers stand in their order, and the product before what it is compared with.
+fn natural(name: &str) -> (Vec<(String, u64)>, String) {
+    let protocol = name.rsplit_once("-keyward").map_or(name, |(protocol, _)| protocol);
+    let words = protocol.split('-').map(|word| match word.parse() {
+        Ok(number) => (String::new(), number),
+        Err(_) => (word.to_owned(), 0),
+    });
+    (words.collect(), name.to_owned())
 }
 
 /// A signal's outcomes in one table.
@@ -162,3 +172,26 @@ circle { fill: var(--own); }
 and others' (red), higher meaning &ldquo;someone else&rdquo;. Both axes of the trade-off are logarithmic. The scale of
 equal error rates goes from 0 to 0.5. Sessions and their insiders are synthetic.</p>
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_in_their_order_and_the_product_first() {
+        let mut names = [
+            "x-enrol-20-euclidean",
+            "x-enrol-100-keyward",
+            "x-enrol-20-keyward-fitted",
+            "x-enrol-20-keyward",
+        ];
+        names.sort_by_cached_key(|name| natural(name));
+        let sorted = [
+            "x-enrol-20-keyward",
+            "x-enrol-20-keyward-fitted",
+            "x-enrol-20-euclidean",
+            "x-enrol-100-keyward",
+        ];
+        assert_eq!(names, sorted);
+    }
+}

@@ -40,7 +40,8 @@ fn insiders_are_noticed_and_staff_are_let_work() {
     assert!(of("slow-exfiltration", "detected_medium_established") > 0.7);
     assert!(of("out-of-hours", "detected_medium_established") > 0.2, "where nobody works at night");
     // Counts of the synthetic staff spread wider than the model's, so that the promise is kept within a factor only.
-    assert!(of("snooper", "windows_medium_ratio") < 4.0);
+    assert!(of("snooper", "windows_medium_ratio") < 3.0);
+    assert!(figure(&lines, "snooper", "keyward-fitted", "windows_medium_ratio") < 2.0);
     let ceilings = |insider, name| figure(&lines, insider, "ceilings", name);
     let alarms = "false_alarms_per_100_sessions_medium";
     assert!(

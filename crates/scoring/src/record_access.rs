@@ -12,7 +12,7 @@ use keyward_domain::{RecordAccess, Signal, SignalKind, SignalStatus};
 use crate::observed;
 
 pub use habits::{
-    AccessHabits, AccessScore, AccessSession, AccessWindow, EVEN_NATS, InvalidHabits, PROMISED,
+    AccessHabits, AccessScore, AccessSession, AccessWindow, EVEN_NATS, InvalidHabits, LLR_A_NAT, PROMISED,
     RECENT_SESSIONS, Rarest,
 };
 pub use peers::{MIN_PEERS, PeerGroup, Usual};

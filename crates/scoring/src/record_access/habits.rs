@@ -19,10 +19,13 @@ use super::MAX_RECORD_ACCESS_LLR;
 use super::peers::{DAY, PeerGroup, Usual};
 use super::tail::surprise;
 
-/// Surprise from which access speaks against a person, in nats: one usual window in a thousand is so rare. MEDIUM begins
-/// 0.2 nats above it.
-pub const EVEN_NATS: f64 = 6.7;
-/// The share of usual windows that may reach MEDIUM, and HIGH: the promise of [`EVEN_NATS`].
+/// Surprise from which access speaks against a person, in nats. Counts spread wider than the model's distributions, so that
+/// a nat of surprise is less than a nat of evidence ([`LLR_A_NAT`]); both were chosen so that of usual windows of synthetic
+/// staff, beside a group that was fitted to colleagues, about [`PROMISED`] reach MEDIUM and HIGH.
+pub const EVEN_NATS: f64 = 7.1;
+/// Evidence for each nat of surprise beyond [`EVEN_NATS`].
+pub const LLR_A_NAT: f64 = 0.6;
+/// The share of usual windows that may reach MEDIUM, and HIGH.
 pub const PROMISED: (f64, f64) = (1.0e-3, 1.2e-4);
 /// Sessions that are added up, the running one among them.
 pub const RECENT_SESSIONS: usize = 5;
@@ -41,7 +44,7 @@ const MOST_ABOVE_PEERS: f64 = 4.0;
 const MOST_LEARNED: f64 = 3.0;
 /// How many sessions the peers' hours of the day count for.
 const HOURS_WORTH: f64 = 3.0;
-/// The hour of the day's part of the one chance in [`PROMISED`]; the rest is shared evenly by classes and spans.
+/// The hour of the day's part of the one chance that is shared by all questions; the rest is shared evenly by classes and spans.
 const HOUR_PART: f64 = 0.25;
 /// Spans of time that are looked at.
 const SPANS: usize = 3;
@@ -297,7 +300,7 @@ fn llr(nats: f64) -> f32 {
     if nats.is_nan() {
         MAX_RECORD_ACCESS_LLR
     } else {
-        narrow(nats - EVEN_NATS).clamp(0.0, MAX_RECORD_ACCESS_LLR)
+        narrow(LLR_A_NAT * (nats - EVEN_NATS)).clamp(0.0, MAX_RECORD_ACCESS_LLR)
     }
 }
 
