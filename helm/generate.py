@@ -30,6 +30,7 @@ CALLER = {
             "properties": {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}},
         },
         "certificateSan": {"type": "string", "minLength": 1},
+        "audit": {"type": "boolean"},
     },
 }
 

@@ -68,10 +68,10 @@ def until(what, seconds=20.0):
         time.sleep(0.05)
 
 
-def http(url, body=None, timeout=10):
+def http(url, body=None, timeout=10, **headers):
     """The body of an HTTP answer, or nothing when there is none yet."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=timeout) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers), timeout=timeout) as answer:
             return answer.read().decode()
     except OSError:
         return None

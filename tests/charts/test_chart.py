@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import helm_python as helm
 import pytest
 import yaml
-from conftest import CHART, ROOT, SCENARIOS, keyward, notes, of_kind, render, scenario
+from conftest import CHART, KEYWARD, ROOT, SCENARIOS, Keyward, clean_environment, http, keyward, notes, of_kind, render, scenario
 
 #: Kinds of other projects, whose schemas the Kubernetes release does not carry.
 CUSTOM = {"Certificate", "PrometheusRule", "ServiceMonitor"}
@@ -62,6 +63,11 @@ REFUSED = [
     ({"tls": {"source": "certManager"}}, "tls.certManager.issuerName"),
     ({"tls": {"clientAuthorities": {"required": True}}}, "tls.clientAuthorities.required"),
     ({"tls": {"clientAuthorities": {"existingSecret": "a"}}}, "tls.source"),
+    ({"tls": {"source": "certManager", "certManager": {"issuerName": "a"}, "clientAuthorities": {"existingSecret": "b", "required": True}}},
+     "test.certificateSecret"),
+    ({"passkeys": {"attestationRoots": {"existingConfigMap": "a"}}}, "passkeys.attestationRoots.keys"),
+    ({"test": {"certificateSecret": "a"}}, "test.certificateSecret needs tls.source"),
+    ({"callers": [{"id": "portal", "tenants": ["a"], "audit": "yes"}]}, "audit"),
     ({"telemetry": {"traceSampleRatio": 2}}, "traceSampleRatio"),
     ({"service": {"port": 70000}}, "port"),
     ({"trial": {"size": "2 GB"}}, "size"),
@@ -156,7 +162,8 @@ def test_servers_have_every_probe_and_time_to_drain(path):
     pod = servers[0]["spec"]["template"]["spec"]
     container = pod["containers"][0]
     asked = {probe: container[probe]["grpc"]["service"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
-    assert asked == {"startupProbe": "readiness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
+    # A server that waits for Redis is alive: it must not be killed for it.
+    assert asked == {"startupProbe": "liveness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
     shutdown = {"preStopSeconds": 5, "noticeSeconds": 5, "drainSeconds": 15, **values.get("shutdown", {})}
     assert pod["terminationGracePeriodSeconds"] > sum(shutdown.values())
     assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == shutdown["preStopSeconds"]
@@ -252,6 +259,75 @@ def test_rendered_settings_are_what_keyward_reads(path, tmp_path):
     file = tmp_path / "keyward.toml"
     file.write_text(settings_of(scenario(path)))
     assert "sound" in keyward("config", "check", "--config", file).stdout
+
+
+def test_replicas_of_a_cluster_share_every_key(tmp_path, servers):
+    """What `keyward keys make` makes is what the secret must hold, every pod mounts it, and what each signs the others verify."""
+    documents = render(scenario(CHART / "ci/cluster-mesh-values.yaml"))
+    settings = tomllib.loads(settings_of(scenario(CHART / "ci/cluster-mesh-values.yaml")))
+    [pod] = [pod for name, pod in pod_specs(documents) if name.startswith("Deployment")]
+    [mounted] = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "keys"]
+    [secret] = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "keys"]
+    keys = {
+        "keys.key_ring_file": settings["keys"]["key_ring_file"],
+        "keys.token_signing_key_file": settings["keys"]["token_signing_key_file"],
+        "audit.signing_key_file": settings["audit"]["signing_key_file"],
+    }
+    assert {f"{mounted}/{item['path']}" for item in secret["items"]} == set(keys.values())
+    keyward("keys", "make", "--to", tmp_path / "keys")
+    assert {item["key"] for item in secret["items"]} == {path.name for path in (tmp_path / "keys").iterdir()}
+    again = keyward("keys", "make", "--to", tmp_path / "keys", check=False)
+    assert again.returncode == 1 and "is there already" in again.stderr
+
+    flags = [f"{setting}={tmp_path}/keys/{path.rsplit('/', 1)[1]}" for setting, path in keys.items()]
+    public = []
+    for name in ("first", "second"):
+        server = Keyward(tmp_path, *flags, name=name)
+        servers.append(server)
+        url = f"http://127.0.0.1:{server.http}/.well-known"
+        public.append((http(f"{url}/keyward-audit-key"), http(f"{url}/jwks.json")))
+        made = [path.name for path in (tmp_path / name).iterdir() if "key" in path.name]
+        assert not made, "no pod makes keys of its own"
+    assert public[0] == public[1] and all(public[0])
+
+
+def test_the_readme_installs_a_cluster(tmp_path):
+    """Its commands are run with a kubectl that keeps what it is given, and its values rendered: they speak of the same secrets."""
+    readme = (CHART / "README.md").read_text()
+    commands = re.search(r"```sh\n(keyward keys make.*?)```", readme, re.DOTALL).group(1)
+    values = yaml.safe_load(re.search(r"```yaml\n(mode: cluster.*?)```", readme, re.DOTALL).group(1))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "kubectl").write_text('#!/bin/sh\nfor a in "$@"; do printf "%s\\n" "$a"; done >> kubectl.said\n')
+    (programs / "kubectl").chmod(0o755)
+    (programs / "keyward").symlink_to(KEYWARD)
+    env = {**clean_environment(), "PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=env, check=True)
+    said = (tmp_path / "kubectl.said").read_text()
+    made = {name: set(re.findall(r"--from-(?:file|literal)=(\w[\w-]*)", text)) for name, text in
+            re.findall(r"generic\n(\S+)\n((?:--from.*\n)+)", said)}
+    assert made.pop("keyward-keys") == {"keys"}
+    assert {p.name for p in (tmp_path / "keys").iterdir()} == {"key-ring", "token-key.der", "audit-key.der"}
+    token = (tmp_path / "portal-token").read_bytes()
+    assert f"sha256={hashlib.sha256(token).hexdigest()}\n" in said and len(token) == 64
+    documents = render(values)
+    for _, pod in pod_specs(documents):
+        for volume in pod.get("volumes", []):
+            sources = [source["secret"] for source in volume.get("projected", {}).get("sources", [])]
+            sources += [volume["secret"]] if "secret" in volume else []
+            for secret in sources:
+                name = secret.get("name") or secret["secretName"]
+                if name in made:
+                    assert {item["key"] for item in secret["items"]} <= made[name], (name, secret)
+                else:
+                    assert name in ("keyward-keys", "kw-keyward-tls"), name
+    (tmp_path / "keyward.toml").write_text(settings_of(values))
+    assert "sound" in keyward("config", "check", "--config", tmp_path / "keyward.toml").stdout
+
+
+def test_an_auditor_is_one_in_the_settings_too():
+    callers = tomllib.loads(settings_of(scenario(CHART / "ci/cluster-values.yaml")))["callers"]
+    assert {caller["id"]: caller.get("audit", False) for caller in callers} == {"portal": False, "gateway": False, "auditor": True}
 
 
 def test_the_defaults_render_as_they_did():

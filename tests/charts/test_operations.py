@@ -8,7 +8,9 @@ import subprocess
 
 import grpc
 import yaml
-from conftest import BIN, KEYWARD, ROOT, Keyward, Server, clean_environment, figures, free_port, http, keyward, need, until
+from conftest import (
+    BIN, CHART, KEYWARD, ROOT, Keyward, Server, clean_environment, figures, free_port, http, keyward, need, of_kind, render, scenario, until,
+)
 
 
 def probe_in_background(*arguments):
@@ -120,6 +122,47 @@ def test_a_certificate_a_token_and_a_policy_change_under_load_and_no_call_is_los
     assert keyward(*once, tmp_path / "second.crt").stdout.startswith("OUTCOME_ALLOW")
     (tmp_path / "mount/policy.cedar").write_text("")
     until(lambda: keyward(*once, tmp_path / "second.crt", check=False).stdout.startswith("OUTCOME_DENY"))
+
+
+def issued(folder, name, *more, by=None):
+    """A key and a certificate of that name, signed by an authority; without one it is an authority itself."""
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}"]
+    argv += ["-days", "2", "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt", *more]
+    argv += ["-CA", folder / f"{by}.crt", "-CAkey", folder / f"{by}.key"] if by else []
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+def test_helm_test_shows_a_client_certificate_where_one_is_required(tmp_path, servers):
+    """The arguments of the rendered test pod, with its mounts, against a server that takes no connection without a certificate."""
+    issued(tmp_path, "ca")
+    issued(tmp_path, "server", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", by="ca")
+    san = ["-addext", "subjectAltName=DNS:gateway.example.org", "-addext", "basicConstraints=critical,CA:FALSE"]
+    issued(tmp_path, "client", *san, "-addext", "extendedKeyUsage=clientAuth", by="ca")
+    config = tmp_path / "keyward.toml"
+    config.write_text(
+        '[[callers]]\nid = "gateway"\ntenants = ["*"]\ncertificate_san = "gateway.example.org"\n'
+        f'[server]\ntls_certificate_file = "{tmp_path}/server.crt"\ntls_key_file = "{tmp_path}/server.key"\n'
+        f'tls_client_ca_file = "{tmp_path}/ca.crt"\ntls_require_client_certificate = true\n'
+    )
+    server = Keyward(tmp_path, config=config)
+    servers.append(server)
+    [pod] = of_kind(render(scenario(CHART / "ci/cluster-values.yaml")), "Pod")
+    [container] = pod["spec"]["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    secrets = {volume["name"]: volume["secret"] for volume in pod["spec"]["volumes"]}
+    assert {name: secret["secretName"] for name, secret in secrets.items()} == {"ca": "keyward-ca", "certificate": "gateway-certificate"}
+    at = {f"{mounts['ca']}/ca.crt": "ca.crt", f"{mounts['certificate']}/tls.crt": "client.crt", f"{mounts['certificate']}/tls.key": "client.key"}
+    assert at.keys() == {f"{mounts[name]}/{item['path']}" for name, secret in secrets.items() for item in secret["items"]}
+    argv = []
+    for argument in container["args"]:
+        flag, _, value = argument.partition("=")
+        argv.append(f"{flag}={tmp_path}/{at[value]}" if value in at else argument)
+    argv[1] = f"--url=https://localhost:{server.grpc}"
+    assert container["args"][1].startswith("--url=https://kw-keyward.health.svc:")
+    asked = keyward(*argv)
+    assert asked.stdout.startswith("OUTCOME_ALLOW"), asked.stdout
+    refused = keyward(*[a for a in argv if "certificate" not in a and "key-file" not in a], check=False)
+    assert refused.returncode == 1 and "OUTCOME" not in refused.stdout, refused.stdout
 
 
 #: What no log may ever say, at whatever level: what callers send, and what they prove themselves with.

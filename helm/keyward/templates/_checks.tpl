@@ -38,6 +38,17 @@
 {{- if and $authorities.required (not $authorities.existingSecret) -}}
 {{- fail "tls.clientAuthorities.required needs tls.clientAuthorities.existingSecret" -}}
 {{- end -}}
+{{- if and $authorities.required (include "keyward.tested" .) -}}
+{{- $_ := required "test.certificateSecret is required with tls.clientAuthorities.required: the test is a client, too" $v.test.certificateSecret -}}
+{{- end -}}
+{{- if and $v.test.certificateSecret (eq $v.tls.source "none") -}}
+{{- fail "test.certificateSecret needs tls.source" -}}
+{{- end -}}
+{{- with $v.passkeys.attestationRoots -}}
+{{- if and .existingConfigMap (not .keys) -}}
+{{- fail "passkeys.attestationRoots.keys names no certificate of passkeys.attestationRoots.existingConfigMap" -}}
+{{- end -}}
+{{- end -}}
 {{- $ids := dict -}}
 {{- range $index, $caller := $v.callers -}}
 {{- if not (or $caller.tokenSecret $caller.certificateSan) -}}

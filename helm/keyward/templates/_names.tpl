@@ -77,3 +77,8 @@ labels:
 {{- define "keyward.madeCaller" -}}
 {{- if and (eq .Values.mode "trial") (not .Values.callers) -}}true{{- end -}}
 {{- end -}}
+
+{{- /* Whether there is a caller for `helm test` to be. */ -}}
+{{- define "keyward.tested" -}}
+{{- if or (include "keyward.madeCaller" .) .Values.test.tokenSecret.name .Values.test.certificateSecret -}}true{{- end -}}
+{{- end -}}

@@ -62,6 +62,11 @@ priorityClassName: {{ . }}
   mountPath: /etc/keyward/policy
   readOnly: true
 {{- end }}
+{{- if .Values.passkeys.attestationRoots.existingConfigMap }}
+- name: attestation
+  mountPath: /etc/keyward/attestation
+  readOnly: true
+{{- end }}
 {{- if .Values.keys.existingSecret }}
 - name: keys
   mountPath: /etc/keyward/keys
@@ -70,12 +75,35 @@ priorityClassName: {{ . }}
 {{- include "keyward.storeMounts" . }}
 {{- end -}}
 
-{{- /* What logging in to Redis and PostgreSQL needs. */ -}}
+{{- /* What logging in to a store needs, as sources of one volume; nothing where it needs nothing. */ -}}
+{{- define "keyward.storeSources" -}}
+{{- $store := get .root.Values .name -}}
+{{- $secrets := list -}}
+{{- with $store.passwordSecret -}}
+{{- $secrets = append $secrets (dict "name" .name "items" (list (dict "key" .key "path" "password"))) -}}
+{{- end -}}
+{{- with $store.authorities -}}
+{{- $secrets = append $secrets (dict "name" .existingSecret "items" (list (dict "key" .key "path" "ca.crt"))) -}}
+{{- end -}}
+{{- $pair := list (dict "key" "tls.crt" "path" "tls.crt") (dict "key" "tls.key" "path" "tls.key") -}}
+{{- $secrets = append $secrets (dict "name" $store.clientCertificateSecret "items" $pair) -}}
+{{- with $store.sentinelPasswordSecret -}}
+{{- $secrets = append $secrets (dict "name" .name "items" (list (dict "key" .key "path" "sentinel-password"))) -}}
+{{- end -}}
+{{- range $secrets }}
+{{- if .name }}
+- secret:
+    name: {{ .name }}
+    items:
+      {{- toYaml .items | nindent 6 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "keyward.storeMounts" -}}
 {{- if include "keyward.cluster" . }}
 {{- range $name := list "redis" "postgres" }}
-{{- $store := get $.Values $name }}
-{{- if or $store.passwordSecret.name $store.authorities.existingSecret }}
+{{- if include "keyward.storeSources" (dict "name" $name "root" $) }}
 - name: {{ $name }}
   mountPath: /etc/keyward/{{ $name }}
   readOnly: true
@@ -87,30 +115,12 @@ priorityClassName: {{ . }}
 {{- define "keyward.storeVolumes" -}}
 {{- if include "keyward.cluster" . }}
 {{- range $name := list "redis" "postgres" }}
-{{- $store := get $.Values $name }}
-{{- if or $store.passwordSecret.name $store.authorities.existingSecret }}
+{{- with include "keyward.storeSources" (dict "name" $name "root" $) }}
 - name: {{ $name }}
   projected:
     defaultMode: 0440
     sources:
-      {{- with $store.passwordSecret }}
-      {{- if .name }}
-      - secret:
-          name: {{ .name }}
-          items:
-            - key: {{ .key }}
-              path: password
-      {{- end }}
-      {{- end }}
-      {{- with $store.authorities }}
-      {{- if .existingSecret }}
-      - secret:
-          name: {{ .existingSecret }}
-          items:
-            - key: {{ .key }}
-              path: ca.crt
-      {{- end }}
-      {{- end }}
+      {{- . | nindent 6 }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -160,6 +170,11 @@ priorityClassName: {{ . }}
         path: policy.cedar
 {{- end }}
 {{- end }}
+{{- with .Values.passkeys.attestationRoots.existingConfigMap }}
+- name: attestation
+  configMap:
+    name: {{ . }}
+{{- end }}
 {{- with .Values.keys }}
 {{- if .existingSecret }}
 - name: keys
@@ -171,6 +186,8 @@ priorityClassName: {{ . }}
         path: key-ring
       - key: {{ .tokenKey }}
         path: token-key.der
+      - key: {{ .auditKey }}
+        path: audit-key.der
 {{- end }}
 {{- end }}
 {{- include "keyward.storeVolumes" . }}
@@ -226,11 +243,12 @@ spec:
           containerPort: 50052
         - name: http
           containerPort: 9464
-      # The kubelet's probes speak no TLS: health has a port of its own, which serves nothing else.
+      # The kubelet's probes speak no TLS: health has a port of its own, which serves nothing else. Starting is over when the
+      # process answers: one that waits for Redis is not ready, and is not killed for it.
       startupProbe:
         grpc:
           port: 50052
-          service: readiness
+          service: liveness
         periodSeconds: 2
         failureThreshold: 60
       readinessProbe:

@@ -28,6 +28,13 @@
 {{- $out := dict "server" $server "http" (dict "listen" "0.0.0.0:9464") -}}
 {{- $_ := set $out "store" (dict "data_dir" "/var/lib/keyward/data") -}}
 {{- $passkeys := dict "rp_id" $v.passkeys.rpId "rp_name" $v.passkeys.rpName "origins" $v.passkeys.origins -}}
+{{- with $v.passkeys.attestationRoots -}}
+{{- if .existingConfigMap -}}
+{{- $files := list -}}
+{{- range .keys -}}{{- $files = append $files (printf "/etc/keyward/attestation/%s" .) -}}{{- end -}}
+{{- $_ := set $passkeys "attestation_root_files" $files -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := set $out "passkeys" $passkeys -}}
 {{- $telemetry := dict "log_format" "json" "log_filter" $v.telemetry.logFilter "trace_sample_ratio" $v.telemetry.traceSampleRatio -}}
 {{- if $v.telemetry.otlpEndpoint -}}{{- $_ := set $telemetry "otlp_endpoint" $v.telemetry.otlpEndpoint -}}{{- end -}}
@@ -35,6 +42,7 @@
 {{- if $v.policy.existingConfigMap -}}{{- $_ := set $out "policy" (dict "file" "/etc/keyward/policy/policy.cedar") -}}{{- end -}}
 {{- if $v.keys.existingSecret -}}
 {{- $_ := set $out "keys" (dict "key_ring_file" "/etc/keyward/keys/key-ring" "token_signing_key_file" "/etc/keyward/keys/token-key.der") -}}
+{{- $_ := set $out "audit" (dict "signing_key_file" "/etc/keyward/keys/audit-key.der") -}}
 {{- end -}}
 {{- if include "keyward.cluster" . -}}
 {{- $_ := set $out.store "hot" "redis" -}}
@@ -42,6 +50,10 @@
 {{- $postgres := dict "url" $v.postgres.url "tls" $v.postgres.tls -}}
 {{- if $v.postgres.passwordSecret.name -}}{{- $_ := set $postgres "password_file" "/etc/keyward/postgres/password" -}}{{- end -}}
 {{- if $v.postgres.authorities.existingSecret -}}{{- $_ := set $postgres "tls_ca_file" "/etc/keyward/postgres/ca.crt" -}}{{- end -}}
+{{- if $v.postgres.clientCertificateSecret -}}
+{{- $_ := set $postgres "tls_certificate_file" "/etc/keyward/postgres/tls.crt" -}}
+{{- $_ := set $postgres "tls_key_file" "/etc/keyward/postgres/tls.key" -}}
+{{- end -}}
 {{- $_ := set $out "postgres" $postgres -}}
 {{- $redis := dict "mode" $v.redis.mode -}}
 {{- if eq $v.redis.mode "standalone" -}}{{- $_ := set $redis "url" $v.redis.url -}}{{- else -}}{{- $_ := set $redis "nodes" $v.redis.nodes -}}{{- end -}}
@@ -49,6 +61,14 @@
 {{- if $v.redis.authorities.existingSecret -}}{{- $_ := set $redis "tls_ca_file" "/etc/keyward/redis/ca.crt" -}}{{- end -}}
 {{- if $v.redis.username -}}{{- $_ := set $redis "username" $v.redis.username -}}{{- end -}}
 {{- if $v.redis.passwordSecret.name -}}{{- $_ := set $redis "password_file" "/etc/keyward/redis/password" -}}{{- end -}}
+{{- if $v.redis.clientCertificateSecret -}}
+{{- $_ := set $redis "tls_certificate_file" "/etc/keyward/redis/tls.crt" -}}
+{{- $_ := set $redis "tls_key_file" "/etc/keyward/redis/tls.key" -}}
+{{- end -}}
+{{- if $v.redis.sentinelUsername -}}{{- $_ := set $redis "sentinel_username" $v.redis.sentinelUsername -}}{{- end -}}
+{{- if $v.redis.sentinelPasswordSecret.name -}}
+{{- $_ := set $redis "sentinel_password_file" "/etc/keyward/redis/sentinel-password" -}}
+{{- end -}}
 {{- $_ := set $out "redis" $redis -}}
 {{- end -}}
 {{- $out | toJson -}}
@@ -75,6 +95,9 @@ token_sha256_file = "/etc/keyward/callers/{{ $index }}.sha256"
 {{- end }}
 {{- if $caller.certificateSan }}
 certificate_san = {{ toJson $caller.certificateSan }}
+{{- end }}
+{{- if $caller.audit }}
+audit = true
 {{- end }}
 {{ end }}
 {{- range $section := keys $all | sortAlpha }}

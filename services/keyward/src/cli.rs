@@ -65,7 +65,7 @@ pub enum Command {
     /// Look at settings.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Rotate the keys that wrap everybody's data keys, beside running servers.
+    /// Make the keys that replicas share; rotate those that wrap everybody's data keys, beside running servers.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// The tamper-evident log: export it, verify an export offline, show checkpoint and key.
@@ -162,7 +162,8 @@ fn run(cli: &Cli) -> Outcome {
         Some(Command::Backup { to }) => {
             let store = Settings::load(&sources)?.store;
             if store.durable == settings::DurableStore::Postgres {
-                return Err("store.durable is \"postgres\": copy the database with pg_dump".into());
+                return Err("store.durable is \"postgres\", which keyward does not copy: back the database up with pg_dump or \
+                            WAL archiving, as deploy/runbooks/restore.md says".into());
             }
             let from = store.data_dir;
             runtime()?

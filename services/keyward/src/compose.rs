@@ -418,13 +418,27 @@ async fn first_ring(
         let text = "is not there, and data keys were wrapped with it: restore it from a backup".to_owned();
         return Err(ComposeError::Content { path, text });
     }
-    let make = || Zeroizing::new(KeyRing::generate(&**entropy).to_text().as_bytes().to_vec());
-    secrets::read_or_make(&path, make)?;
+    make_ring(&path, &**entropy)?;
     key_ring(settings, entropy)
 }
 
-/// A key that signs, made on the first run.
-fn signing_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+/// A key ring, made where there is none.
+///
+/// # Errors
+/// [`SecretError`] naming the file.
+pub fn make_ring(path: &Path, entropy: &dyn Entropy) -> Result<(), SecretError> {
+    let make = || Zeroizing::new(KeyRing::generate(entropy).to_text().as_bytes().to_vec());
+    secrets::read_or_make(path, make).map(drop)
+}
+
+/// A key that signs, made where there is none.
+///
+/// # Errors
+/// [`SecretError`] naming the file.
+///
+/// # Panics
+/// Never: the system's randomness ends the process rather than fail.
+pub fn signing_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     secrets::read_or_make(path, || {
         let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
         Zeroizing::new(key.expect("aws-lc aborts rather than give no randomness").as_ref().to_vec())

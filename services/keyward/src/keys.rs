@@ -1,6 +1,7 @@
-//! `keyward keys`: which keys wrap data keys, and their rotation beside running servers.
+//! `keyward keys`: making the keys that replicas share, which keys wrap data keys, and their rotation beside running servers.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +12,20 @@ use keyward_domain::Entropy;
 use keyward_engine::{Engine, KeyUsage, Rewrapping, key_usage};
 
 use crate::clock::SystemEntropy;
-use crate::compose::{Composed, Durable, compose, key_provider};
+use crate::compose::{Composed, Durable, compose, key_provider, make_ring, signing_key};
 use crate::observability::Telemetry;
 use crate::ring_file::RingFile;
 use crate::settings::{HotStore, KeyProvider, Settings};
 
-/// Commands about wrapping keys.
+/// Commands about keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum KeysCommand {
+    /// Make the keys that all replicas share (key ring, token signing key, audit signing key), for a secret that each mounts.
+    Make {
+        /// The folder; it is made where it is missing, and must not hold such keys.
+        #[arg(long, value_name = "PATH")]
+        to: PathBuf,
+    },
     /// Count the data keys that need each wrapping key, and say which key can be retired.
     Status,
     /// Make another key current: the prepared one, else a fresh one. Servers on this machine take it up by themselves.
@@ -43,6 +50,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// # Errors
 /// What went wrong, for the person at the terminal.
 pub async fn run(command: &KeysCommand, settings: &Settings, out: &mut impl Write) -> Result<(), Failure> {
+    if let KeysCommand::Make { to } = command {
+        return make(to, out);
+    }
     let mut settings = settings.clone();
     // Sessions are none of this command's business, so that it works while Redis does not.
     settings.store.hot = HotStore::Embedded;
@@ -68,11 +78,29 @@ async fn act(
 ) -> Result<(), Failure> {
     let engine = &composed.engine;
     match command {
+        KeysCommand::Make { to } => make(to, out),
         KeysCommand::Status => Ok(write!(out, "{}", status(&engine.key_usage().await?))?),
         KeysCommand::Rotate { prepare } => rotate(*prepare, settings, engine, out).await,
         KeysCommand::Rewrap => rewrap(engine, out).await,
         KeysCommand::Retire { id } => retire(*id, settings, engine, out).await,
     }
+}
+
+/// Makes what replicas share. Keys that are there are left alone: what they sealed opens with them alone.
+fn make(folder: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let [ring, token, audit] = ["key-ring", "token-key.der", "audit-key.der"].map(|name| folder.join(name));
+    if let Some(there) = [&ring, &token, &audit].into_iter().find(|file| file.exists()) {
+        return Err(format!("{}: is there already, and stays as it is", there.display()).into());
+    }
+    make_ring(&ring, &SystemEntropy)?;
+    signing_key(&token)?;
+    signing_key(&audit)?;
+    writeln!(out, "made key-ring, token-key.der and audit-key.der in {}", folder.display())?;
+    writeln!(
+        out,
+        "Keep a copy apart from backups of the store: without the ring nothing that is sealed opens."
+    )?;
+    Ok(())
 }
 
 /// Which keys are needed, from the store and the provider alone.

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Asks until it is so.
-async fn until(mut so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
     let asked = async {
         while !so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod changes;
+mod late;
+mod program;
 mod support;
 mod traces;
 
