@@ -72,6 +72,12 @@ DASHBOARDS = {
         ("Stores", "none", "1: answers.", [("min by (store) (keyward_store_up)", "{{store}}")]),
         ("Wait for the audit log", "s", "From a decision to its durable record.",
          [(quantile(q, "keyward_stage_duration_seconds", labels='stage="audit"'), f"p{q * 100:g}") for q in (0.5, 0.99)]),
+        ("Audit records that wait for a checkpoint", "s",
+         "How long the oldest record that no signed checkpoint covers has waited, beside the age of the newest checkpoint, which "
+         "grows while nothing is appended.",
+         [("max(keyward_audit_lag_seconds)", "oldest record"), ("min(keyward_audit_checkpoint_age_seconds)", "checkpoint")]),
+        ("Audit records in no checkpoint yet", "none", "They join one within audit.checkpoint_interval_ms.",
+         [("max(keyward_audit_records_beyond)", "records")]),
         ("Certificate", "s", "Time until the server's certificate ends; nothing without TLS.",
          [("min(keyward_certificate_not_after_seconds) - time()", "left")]),
         ("Readings of changed files", "none", "Certificates, tokens and policies read again in the last hour.",
@@ -116,7 +122,9 @@ def panel(number, title, unit, text, queries):
         "fieldConfig": {"defaults": {"unit": unit, "min": None if unit == "none" else 0}, "overrides": []},
         "options": {"legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
         "targets": [
-            {"refId": chr(65 + i), "datasource": source, "expr": expr, "legendFormat": legend, "range": True}
+            {"refId": chr(65 + i), "datasource": source, "expr": expr, "legendFormat": legend, "range": True,
+             # Durations of calls lead to traces of calls that took as long.
+             "exemplar": f"{CALLS}_bucket" in expr}
             for i, (expr, legend) in enumerate(queries)
         ],
     }

@@ -59,8 +59,15 @@ def test_addresses_meet_ports():
     otel = yaml.safe_load((COMPOSE / "otel.yaml").read_text())
     assert otel["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"].endswith(":4317")
     assert "http://otel-collector:4317" in settings and "otel-collector" in services()
-    source = yaml.safe_load((COMPOSE / "grafana/datasources.yaml").read_text())["datasources"][0]
+    [source, traces] = yaml.safe_load((COMPOSE / "grafana/datasources.yaml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
+    [leads] = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert leads == {"name": "trace_id", "datasourceUid": traces["uid"]}
+    ui = services()["jaeger"]["ports"][0].split(":")[-1]
+    assert traces["url"] == f"http://jaeger:{ui}" and "--enable-feature=exemplar-storage" in services()["prometheus"]["command"]
+    pipelines = otel["service"]["pipelines"].values()
+    assert otel["exporters"]["otlp/jaeger"]["endpoint"] == "jaeger:4317"
+    assert {name for p in pipelines for name in p["exporters"]} == set(otel["exporters"]), "each exporter is used, and each used is there"
 
 
 def test_the_demo_token_is_the_one_that_is_told():

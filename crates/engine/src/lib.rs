@@ -52,7 +52,7 @@ pub use error::EngineError;
 pub use export::Export;
 pub use health::StoresUp;
 pub use keys::{KeyUsage, Rewrapping, key_usage};
-pub use observer::{Observer, Stage, Unobserved};
+pub use observer::{LogBehind, Observer, Stage, Unobserved};
 pub use proofs::{ConsistencyProof, LogCheckpoint};
 pub use records::{Contents, LoggedRecord, RecordName, RecordPage, RecordQuery};
 pub use settings::{AuditFailure, EngineSettings, LogSettings};

@@ -35,6 +35,17 @@ impl Stage {
     }
 }
 
+/// How far the audit log's newest checkpoint is behind its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogBehind {
+    /// The age of the checkpoint. It grows while nothing is appended; zero before the first one.
+    pub checkpoint_age: Duration,
+    /// How many records are not in it yet.
+    pub records: u64,
+    /// How long the oldest of them has waited; zero when there are none.
+    pub longest_wait: Duration,
+}
+
 /// Receives what happens. Every method must be cheap and must not block.
 pub trait Observer: Send + Sync + 'static {
     /// A stage took this long.
@@ -45,8 +56,8 @@ pub trait Observer: Send + Sync + 'static {
     fn store(&self, _store: &'static str, _up: bool) {}
     /// A profile was trained.
     fn trained(&self, _maturity: Maturity, _took: Duration) {}
-    /// The age of the audit log's newest checkpoint, and how many records are not in it yet.
-    fn log(&self, _checkpoint_age: Duration, _records_beyond: u64) {}
+    /// How far the audit log's newest checkpoint is behind its records.
+    fn log(&self, _behind: LogBehind) {}
     /// Learning jobs that wait, and whether one was dropped just now.
     fn learning(&self, _waiting: usize, _dropped: bool) {}
 }

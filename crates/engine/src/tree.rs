@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use crate::EngineError;
-use crate::observer::Observer;
+use crate::observer::{LogBehind, Observer};
 use crate::people::durable;
 
 /// Records that are integrated in one step at most: 64 tiles, half a megabyte.
@@ -163,9 +163,18 @@ impl Tree {
     /// Tells the observer how far the tree is behind.
     async fn observe(&self) -> Result<(), EngineError> {
         let head = self.store.head().await.map_err(durable)?;
-        let records = self.store.size().await.map_err(durable)?;
-        let age = head.as_ref().map_or(Duration::ZERO, |head| self.clock.now().since(head.signed_at));
-        self.observer.log(age, records.saturating_sub(head.map_or(0, |head| head.size)));
+        let covered = head.as_ref().map_or(0, |head| head.size);
+        let records = self.store.size().await.map_err(durable)?.saturating_sub(covered);
+        let oldest = match records {
+            0 => None,
+            _ => self.store.read(covered, 1).await.map_err(durable)?.pop(),
+        };
+        let now = self.clock.now();
+        self.observer.log(LogBehind {
+            checkpoint_age: head.map_or(Duration::ZERO, |head| now.since(head.signed_at)),
+            records,
+            longest_wait: oldest.map_or(Duration::ZERO, |(_, row)| now.since(row.at)),
+        });
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::server::conn::http1;
@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::Telemetry;
+use super::exemplars::OPEN_METRICS;
 use crate::transport::Jwks;
 
 /// Connections at once.
@@ -79,7 +80,7 @@ async fn accept(listener: TcpListener, pages: Arc<Pages>) {
 
 async fn connection(stream: TcpStream, pages: Arc<Pages>) {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let answer = page(request.method(), request.uri().path(), &pages);
+        let answer = page(&request, &pages);
         async move { Ok::<_, Infallible>(answer) }
     });
     let serving = http1::Builder::new()
@@ -90,11 +91,14 @@ async fn connection(stream: TcpStream, pages: Arc<Pages>) {
     let _ = tokio::time::timeout(CONNECTION, serving).await;
 }
 
-fn page(method: &Method, path: &str, pages: &Pages) -> Response<Full<Bytes>> {
-    if method != Method::GET && method != Method::HEAD {
+fn page<B>(request: &Request<B>, pages: &Pages) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
     }
-    match path {
+    match request.uri().path() {
+        "/metrics" if takes_open_metrics(request.headers()) => {
+            text(StatusCode::OK, OPEN_METRICS, pages.telemetry.open_metrics_text())
+        }
         "/metrics" => text(StatusCode::OK, prometheus::TEXT_FORMAT, pages.telemetry.prometheus_text()),
         "/healthz" if *pages.ready.borrow() => text(StatusCode::OK, "text/plain", "serving\n".to_owned()),
         "/healthz" => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not serving\n".to_owned()),
@@ -104,6 +108,15 @@ fn page(method: &Method, path: &str, pages: &Pages) -> Response<Full<Bytes>> {
         }
         _ => text(StatusCode::NOT_FOUND, "text/plain", "not found\n".to_owned()),
     }
+}
+
+/// Whether a scraper takes the form with exemplars, which Prometheus does. Its preferences among those that it takes are
+/// left out of account.
+fn takes_open_metrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.trim().starts_with("application/openmetrics-text"))
 }
 
 fn cached(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use keyward_domain::{Decision, Evidence, Maturity, Outcome, ReasonCode, Signal, SignalKind, SignalStatus};
-use keyward_engine::{Observer, Stage};
+use keyward_engine::{LogBehind, Observer, Stage};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
@@ -39,8 +39,28 @@ pub struct Metrics {
     store_up: Gauge<u64>,
     training_queue: Gauge<u64>,
     training_dropped: Counter<u64>,
+    log: LogGauges,
+}
+
+/// How far the audit log's checkpoint is behind.
+struct LogGauges {
     checkpoint_age: Gauge<f64>,
     records_beyond: Gauge<u64>,
+    lag: Gauge<f64>,
+}
+
+impl LogGauges {
+    fn new(meter: &Meter) -> Self {
+        let seconds = |name, text| meter.f64_gauge(name).with_unit("s").with_description(text).build();
+        let age = "Age of the audit log's newest checkpoint; it grows while nothing is appended";
+        let beyond = "Audit records that are not in the newest checkpoint yet";
+        let lag = "How long the oldest audit record that is in no checkpoint has waited for one";
+        Self {
+            checkpoint_age: seconds("keyward.audit.checkpoint.age", age),
+            records_beyond: gauge(meter, "keyward.audit.records.beyond", beyond),
+            lag: seconds("keyward.audit.lag", lag),
+        }
+    }
 }
 
 /// An instrument with one attribute set a value of its label, by the value's position.
@@ -80,12 +100,6 @@ impl Metrics {
         let signals =
             counter("keyward.decision.profiles", "Typing that was scored, by the maturity of its profile");
         let dropped = counter("keyward.training.dropped", "Lessons dropped because too many were waiting");
-        let age = meter
-            .f64_gauge("keyward.audit.checkpoint.age")
-            .with_unit("s")
-            .with_description("Age of the audit log's newest checkpoint; it grows while nothing is appended")
-            .build();
-        let beyond = "Audit records that are not in the newest checkpoint yet";
         dropped.add(0, &[]);
         let queue = gauge(meter, "keyward.training.queue", "Profiles that wait for training");
         queue.record(0, &[]);
@@ -124,8 +138,7 @@ impl Metrics {
                 .with_description("End of the certificate in use, in seconds since 1970")
                 .build(),
             reloads: counter("keyward.reloads", "Readings of changed files, by result"),
-            checkpoint_age: age,
-            records_beyond: gauge(meter, "keyward.audit.records.beyond", beyond),
+            log: LogGauges::new(meter),
             training_dropped: dropped,
             signals: Labelled::new(signals, "maturity", Maturity::ALL.iter().map(|m| m.name())).at_zero(),
             decisions: Labelled::new(decisions, "outcome", Outcome::ALL.iter().map(|o| o.name())).at_zero(),
@@ -201,9 +214,10 @@ impl Observer for Metrics {
         self.training.record(took.as_secs_f64(), &[]);
     }
 
-    fn log(&self, checkpoint_age: Duration, records_beyond: u64) {
-        self.checkpoint_age.record(checkpoint_age.as_secs_f64(), &[]);
-        self.records_beyond.record(records_beyond, &[]);
+    fn log(&self, behind: LogBehind) {
+        self.log.checkpoint_age.record(behind.checkpoint_age.as_secs_f64(), &[]);
+        self.log.records_beyond.record(behind.records, &[]);
+        self.log.lag.record(behind.longest_wait.as_secs_f64(), &[]);
     }
 
     fn learning(&self, waiting: usize, dropped: bool) {
@@ -260,7 +274,11 @@ mod tests {
         metrics.friction_budget(0.25);
         metrics.certificate(Some(1_800_000_000));
         metrics.reloaded(false);
-        metrics.log(Duration::from_millis(1500), 7);
+        metrics.log(LogBehind {
+            checkpoint_age: Duration::from_millis(1500),
+            records: 7,
+            longest_wait: Duration::from_millis(2500),
+        });
         let text = telemetry.prometheus_text();
         for line in [
             r#"keyward_decisions_total{outcome="step_up"} 2"#,
@@ -276,6 +294,7 @@ mod tests {
             concat!("keyward_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "keyward_audit_checkpoint_age_seconds 1.5",
             "keyward_audit_records_beyond 7",
+            "keyward_audit_lag_seconds 2.5",
             "keyward_training_dropped_total 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in:\n{text}");

@@ -1,6 +1,7 @@
 //! What can be seen from outside: logs, traces, metrics, and the HTTP endpoint for the latter.
 
 pub mod endpoint;
+pub mod exemplars;
 pub mod metrics;
 pub mod rpc;
 pub mod trace;
@@ -18,6 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use self::exemplars::Exemplars;
 pub use self::metrics::Metrics;
 pub use self::rpc::{RpcMetrics, methods_of};
 use crate::settings::{LogFormat, Telemetry as Settings};
@@ -51,6 +53,7 @@ pub struct Telemetry {
     meters: SdkMeterProvider,
     traces: Option<SdkTracerProvider>,
     registry: prometheus::Registry,
+    exemplars: Arc<Exemplars>,
 }
 
 impl Telemetry {
@@ -90,7 +93,7 @@ impl Telemetry {
         let traces =
             settings.otlp_endpoint.as_deref().map(|url| traces(settings, url, resource)).transpose()?;
         let metrics = Arc::new(Metrics::new(&meters.meter("keyward")));
-        Ok(Self { metrics, meters, traces, registry })
+        Ok(Self { metrics, meters, traces, registry, exemplars: Arc::default() })
     }
 
     /// The instruments of the domain.
@@ -100,7 +103,7 @@ impl Telemetry {
 
     /// Call durations of these methods (`package.Service/Method`).
     pub fn rpc_metrics(&self, methods: &[String]) -> RpcMetrics {
-        RpcMetrics::new(&self.meters.meter("keyward"), methods)
+        RpcMetrics::new(&self.meters.meter("keyward"), methods, self.exemplars.clone())
     }
 
     /// Whether spans are recorded.
@@ -111,6 +114,11 @@ impl Telemetry {
     /// All metrics in the Prometheus text format.
     pub fn prometheus_text(&self) -> String {
         prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+
+    /// The same in the OpenMetrics text format, with exemplars.
+    pub fn open_metrics_text(&self) -> String {
+        self.exemplars.open_metrics(&self.registry.gather())
     }
 
     /// Sends what is left. Blocks up to the exporters' timeouts, so call it from a blocking thread.

@@ -4,6 +4,7 @@
 //! Methods are a closed set: a client cannot make new time series by calling paths that do not exist.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -12,6 +13,7 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic::Code;
 
+use super::exemplars::{Exemplar, Exemplars};
 use super::metrics::DURATION_BUCKETS;
 
 /// What the conventions call a method that is not known.
@@ -44,11 +46,12 @@ pub struct RpcMetrics {
     duration: Histogram<f64>,
     methods: HashMap<String, usize>,
     attributes: Vec<Vec<[KeyValue; 3]>>,
+    exemplars: Arc<Exemplars>,
 }
 
 impl RpcMetrics {
     /// For these methods, written `package.Service/Method`, and health.
-    pub fn new(meter: &Meter, methods: &[String]) -> Self {
+    pub fn new(meter: &Meter, methods: &[String], exemplars: Arc<Exemplars>) -> Self {
         let duration = meter
             .f64_histogram("rpc.server.call.duration")
             .with_unit("s")
@@ -60,6 +63,7 @@ impl RpcMetrics {
             duration,
             methods: names().enumerate().map(|(index, name)| (format!("/{name}"), index)).collect(),
             attributes: names().map(attributes).collect(),
+            exemplars,
         }
     }
 
@@ -70,8 +74,18 @@ impl RpcMetrics {
 
     /// Records a call.
     pub fn record(&self, method: usize, code: Code, took: Duration) {
-        let set = self.attributes.get(method).and_then(|codes| codes.get(code as usize));
-        self.duration.record(took.as_secs_f64(), set.map_or(&[], |set| set.as_slice()));
+        self.duration.record(took.as_secs_f64(), self.set(method, code).map_or(&[], |set| set.as_slice()));
+    }
+
+    /// Keeps a call whose trace was recorded as an example of those that took as long.
+    pub fn exemplar(&self, method: usize, code: Code, exemplar: Exemplar) {
+        if let Some([_, method, status]) = self.set(method, code) {
+            self.exemplars.keep(&method.value.as_str(), &status.value.as_str(), exemplar);
+        }
+    }
+
+    fn set(&self, method: usize, code: Code) -> Option<&[KeyValue; 3]> {
+        self.attributes.get(method)?.get(code as usize)
     }
 }
 

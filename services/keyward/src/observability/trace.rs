@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use http::{HeaderMap, Request, Response};
+use opentelemetry::TraceId;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -13,8 +14,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::transport::gate::code;
 
-/// The span of a call. Only paths and status codes are in it: no metadata, no identifiers.
-pub fn server_span(request: &Request<Body>) -> Span {
+/// The span of a call, and its trace if that is recorded. Only paths and status codes are in it: no metadata, no identifiers.
+pub fn server_span(request: &Request<Body>) -> (Span, Option<TraceId>) {
     let method = request.uri().path().trim_start_matches('/');
     let span = tracing::info_span!(
         "rpc",
@@ -31,9 +32,11 @@ pub fn server_span(request: &Request<Body>) -> Span {
         tracing::debug!(%error, "the caller's trace context was not taken over");
     }
     // So that a line of the log leads to its trace.
-    let trace = span.context().span().span_context().trace_id();
+    let context = span.context();
+    let (trace, recorded) =
+        (context.span().span_context().trace_id(), context.span().span_context().is_sampled());
     span.record("trace_id", tracing::field::display(trace));
-    span
+    (span, recorded.then_some(trace))
 }
 
 /// Writes the status of the answer into the current span.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Request, Response};
 use keyward_api::caller::Deadline;
+use opentelemetry::TraceId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -20,8 +21,11 @@ use tracing::Instrument;
 
 use super::callers::Callers;
 use super::listen::Peer;
+use crate::clock::SystemClock;
+use crate::observability::exemplars::Exemplar;
 use crate::observability::{RpcMetrics, trace};
 use keyward_api::Failure;
+use keyward_domain::Clock as _;
 use keyward_engine::EngineError;
 
 /// What the gate knows.
@@ -78,24 +82,25 @@ where
         let method = gate.metrics.method(request.uri().path());
         if is_open(request.uri().path()) {
             let answer = self.inner.call(request);
-            return Box::pin(measured(gate, method, started, answer));
+            return Box::pin(measured(gate, method, started, None, answer));
         }
         let (place, deadline) = match gate.admit(&mut request, started) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 tracing::debug!(reason = refusal.reason_name(), "call refused");
                 let answer = ready(Ok(tonic::Status::from(refusal).into_http()));
-                return Box::pin(measured(gate, method, started, answer));
+                return Box::pin(measured(gate, method, started, None, answer));
             }
         };
         if gate.tracing {
-            let span = trace::server_span(&request);
+            let (span, trace) = trace::server_span(&request);
             let answer = span.in_scope(|| self.inner.call(request));
             let answer = held(place, deadline, answer);
-            return Box::pin(trace::answered(measured(gate, method, started, answer)).instrument(span));
+            let answer = measured(gate, method, started, trace, answer);
+            return Box::pin(trace::answered(answer).instrument(span));
         }
         let answer = held(place, deadline, self.inner.call(request));
-        Box::pin(measured(gate, method, started, answer))
+        Box::pin(measured(gate, method, started, None, answer))
     }
 }
 
@@ -140,11 +145,17 @@ async fn measured(
     gate: Arc<Gate>,
     method: usize,
     started: Instant,
+    trace: Option<TraceId>,
     answer: impl Future<Output = Answer>,
 ) -> Answer {
     let answer = answer.await;
     if let Ok(response) = &answer {
-        gate.metrics.record(method, code(response), started.elapsed());
+        let (code, took) = (code(response), started.elapsed());
+        gate.metrics.record(method, code, took);
+        if let Some(trace) = trace {
+            let exemplar = Exemplar { trace, took_s: took.as_secs_f64(), at: SystemClock.now() };
+            gate.metrics.exemplar(method, code, exemplar);
+        }
     }
     answer
 }
