@@ -7,6 +7,8 @@ import re
 import subprocess
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from conftest import BIN, KEYWARD, ROOT, Keyward, health, need, of_kind, render, until
 
 IMAGE = "localhost/keyward:0.1.0"
@@ -35,10 +37,22 @@ def test_the_image_holds_the_program_and_what_it_needs_alone(rootfs):
     assert programs == {"usr/local/bin/keyward"}
     needed = subprocess.run(["ldd", KEYWARD], capture_output=True, text=True, check=True).stdout
     assert all(path[1:] in files for path in re.findall(r"(/\S+\.so\S*) ", needed)), needed
-    bom = json.loads((rootfs / "usr/share/keyward/sbom.cdx.json").read_text())
-    names = {c["name"] for c in bom["components"]}
-    assert bom["metadata"]["component"]["name"] == "keyward" and {"tonic", "rustls", "linfa-svm"} <= names
-    assert all("hashes" in c for c in bom["components"] if not c["name"].startswith("keyward"))
+
+
+def test_the_bill_of_materials_is_that_of_the_program(rootfs):
+    text = (rootfs / "usr/share/keyward/sbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text) is None
+    bom = json.loads(text)
+    parts = bom["components"]
+    assert bom["metadata"]["component"]["name"] == "keyward"
+    assert all("hashes" in part for part in parts if not part["name"].startswith("keyward"))
+    assert all(part["licenses"][0]["expression"] for part in parts)
+    linked = {f"{part['name']}-{part['version']}" for part in parts if part["scope"] == "required"}
+    # The program names the source files of its panics: each crate among them must be in the bill.
+    named = set(re.findall(rb"/registry/src/[^/]+/([\w-]+?-\d+\.\d+\.\d+[\w.+-]*)/", KEYWARD.read_bytes()))
+    named = {crate.decode() for crate in named}
+    assert len(named) > 50 and named <= linked, named - linked
+    assert "proptest" not in {part["name"] for part in parts}, "what tests alone use is no part of it"
 
 
 def test_laid_out_twice_it_is_the_same(rootfs, tmp_path):

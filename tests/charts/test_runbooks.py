@@ -83,6 +83,26 @@ def test_a_backup_made_under_load_is_restored_and_serves(tmp_path, servers):
     assert said.startswith("OUTCOME_ALLOW") and index >= 1, "the log goes on where the copy ended"
 
 
+def test_a_database_is_not_copied_by_backup_which_says_what_does(tmp_path):
+    told = keyward("backup", "--to", tmp_path / "backup", "--set", "store.durable=postgres", "--set", "postgres.url=postgres://keyward@db/keyward",
+                   check=False)
+    assert told.returncode == 1 and not (tmp_path / "backup").exists()
+    assert "pg_dump" in told.stderr and "deploy/runbooks/restore.md" in told.stderr and "pg_restore" in (ROOT / "deploy/runbooks/restore.md").read_text()
+
+
+def test_doctor_tells_of_a_schema_that_a_newer_program_made(tmp_path, servers):
+    server = Keyward(tmp_path)
+    servers.append(server)
+    data = tmp_path / "keyward"
+    assert "is whole, and its schema is current" in keyward("doctor", "--data-dir", data).stdout
+    server.stop()
+    with sqlite3.connect(data / "state.db") as database:
+        database.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99, 'x', 1, x'00', 0)")
+    done = keyward("doctor", "--data-dir", data, check=False)
+    [found] = [line for line in done.stdout.splitlines() if line.startswith("FAIL  embedded store")]
+    assert "schema version 99" in found and "run the newer program" in found and found.endswith("(deploy/runbooks/restore.md)"), found
+
+
 def test_doctor_leads_to_runbooks(tmp_path):
     (tmp_path / "broken.cedar").write_text("permit (")
     done = keyward("doctor", "--data-dir", tmp_path / "d", "--set", f"policy.file={tmp_path}/broken.cedar", "--set",

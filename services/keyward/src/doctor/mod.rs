@@ -51,8 +51,8 @@ impl Finding {
     }
 }
 
-/// Runbooks by what subjects begin with; the first that fits counts.
-const RUNBOOKS: [(&str, &str); 14] = [
+/// Runbooks by what subjects begin with; the first that fits counts. For others there is the list of them.
+const RUNBOOKS: [(&str, &str); 16] = [
     ("redis.password", "key-rotation.md"),
     ("redis", "redis-outage.md"),
     ("postgres", "failover.md"),
@@ -60,6 +60,7 @@ const RUNBOOKS: [(&str, &str); 14] = [
     ("embedded store", "restore.md"),
     ("key ring", "restore.md"),
     ("keys", "key-rotation.md"),
+    ("data keys", "key-rotation.md"),
     ("callers", "key-rotation.md"),
     ("server.tls", "certificate-expiry.md"),
     ("policy", "policy-rollback.md"),
@@ -67,6 +68,7 @@ const RUNBOOKS: [(&str, &str); 14] = [
     ("clock", "availability.md"),
     ("settings", "availability.md"),
     ("server", "certificate-expiry.md"),
+    ("", "README.md"),
 ];
 
 /// Looks at everything.

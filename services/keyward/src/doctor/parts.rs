@@ -2,7 +2,7 @@
 
 use keyward_engine::KeyUsage;
 use keyward_seal::KeyRing;
-use keyward_store::HotStore as _;
+use keyward_store::{HotStore as _, StoreError};
 use keyward_store_embedded::EmbeddedStore;
 use keyward_store_postgres::{PostgresStore, SchemaState};
 use keyward_store_redis::{Advice, RedisHot};
@@ -91,12 +91,16 @@ pub(super) async fn embedded(settings: &Settings) -> Vec<Finding> {
     let subject = format!("embedded store in {}", dir.display());
     let store = match EmbeddedStore::open(dir).await {
         Ok(store) => store,
+        // It says itself what to do: free the disk, or run the newer program.
+        Err(error @ StoreError::Unavailable(_)) => {
+            return vec![Finding::fail(subject, error.to_string(), "until then nothing is allowed")];
+        }
         Err(error) => return vec![Finding::fail(subject, error.to_string(), "restore it from a backup")],
     };
     let damage = store.integrity().await;
     store.close().await;
     match damage {
-        Ok(damage) if damage.is_empty() => vec![Finding::ok(subject, "is whole")],
+        Ok(damage) if damage.is_empty() => vec![Finding::ok(subject, "is whole, and its schema is current")],
         Ok(damage) => damage
             .into_iter()
             .map(|text| Finding::fail(&*subject, text, "restore it from a backup"))
@@ -125,7 +129,11 @@ pub(super) async fn postgres(settings: &Settings) -> Vec<Finding> {
         Ok(schema) => schema,
     };
     let found = match schema.served() {
-        Err(error) => return vec![Finding::fail("postgres", error.to_string(), "keyward migrate")],
+        Err(error) => {
+            let newer = matches!(schema, SchemaState::Ahead(_));
+            let advice = if newer { "deploy the newer program again" } else { "keyward migrate" };
+            return vec![Finding::fail("postgres", error.to_string(), advice)];
+        }
         Ok(()) if schema == SchemaState::Current => {
             Finding::ok("postgres", "answers, and its schema is current")
         }
