@@ -12,10 +12,9 @@
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, SimdMask, f32x16};
 
+use super::lanes::{LANES, exp_of_negative, load, padded};
 use super::{CLIP, WINDOW, ticks, train};
 
-/// Numbers in a vector: one register of AVX-512, two of AVX2, four of SSE2 or NEON.
-const LANES: usize = 16;
 /// Vectors that hold a number for each row of a full window.
 const VECTORS: usize = WINDOW.div_ceil(LANES);
 /// Rows, with those that fill the last vector.
@@ -168,42 +167,4 @@ pub(super) fn mean_difference<S: Simd>(simd: S, times_s: &[f32], row: &[i16]) ->
         sum += (times - load(simd, &row_s)).abs();
     }
     sum.reduce_sum() / times_s.len() as f32
-}
-
-/// Up to [`LANES`] numbers, filled up with zeros.
-#[inline(always)]
-fn load<S: Simd>(simd: S, values: &[f32]) -> f32x16<S> {
-    if values.len() == LANES {
-        f32x16::from_slice(simd, values)
-    } else {
-        f32x16::from_slice(simd, &padded::<LANES>(values))
-    }
-}
-
-#[inline(always)]
-fn padded<const N: usize>(values: &[f32]) -> [f32; N] {
-    let mut padded = [0.0; N];
-    for (padded, value) in padded.iter_mut().zip(values) {
-        *padded = *value;
-    }
-    padded
-}
-
-/// e^x for x ≤ 0, within 3e-7 of it relatively; below −87 as at −87, and above 0 as at 0.
-///
-/// x = k·ln 2 + r with |r| ≤ ln 2 / 2; e^r by its Taylor series to r⁶, 2^k by the exponent bits.
-#[inline(always)]
-fn exp_of_negative<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-    /// 1.5·2²³: added and taken away, it rounds to an integer, which also stands in the low bits of the sum.
-    const ROUND: f32 = 12_582_912.0;
-    let number = |value| f32x16::splat(x.simd, value);
-    let x = x.max(-87.0).min(0.0);
-    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
-    let k = shifted - ROUND;
-    // ln 2 in two parts, so that k·ln 2 loses nothing.
-    let r = k.mul_add(2.121_944_4e-4, k.mul_add(-0.693_359_4, x));
-    let series = [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
-    let power = series.into_iter().fold(number(1.0 / 720.0), |power, term| power.mul_add(r, term));
-    let two_to_k = f32x16::from_bits((shifted.to_bits() + 127) << 23);
-    power * two_to_k
 }

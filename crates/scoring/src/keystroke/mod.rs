@@ -3,6 +3,7 @@
 mod blocks;
 mod calibration;
 mod format;
+mod lanes;
 mod population;
 mod prior;
 mod selectivity;

@@ -9,14 +9,10 @@
 //!
 //! Moments are those of the 34 development subjects of the CMU benchmark (repetitions 1 to 50 and 351 to 400 together).
 
-#![expect(
-    clippy::inline_always,
-    reason = "vector code must land in the function compiled for its instructions"
-)]
-
-use fearless_simd::{Level, Select, Simd, SimdBase, SimdFloat, dispatch, f32x16, u32x16};
+use fearless_simd::{Level, Select, Simd, SimdBase, SimdFloat, SimdMask, dispatch, f32x16};
 use keyward_features::MAX_KEYS;
 
+use super::lanes::{LANES, ln, load, padded};
 use super::train::narrow;
 
 /// Median hold time, in seconds.
@@ -36,27 +32,46 @@ const CLIP: f32 = 1.5;
 /// The most that a person's own speed counts for, in nats: nobody is excused by being the slowest of all.
 const MAX_SPEED: f32 = 3.0;
 
+/// Vectors that hold a time of each key.
+const VECTORS: usize = MAX_KEYS.div_ceil(LANES);
+/// Which number of a vector each is.
+const NUMBERS: [f32; LANES] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
 /// The rhythm of a text: logarithms of the times from press to press over their mean, pair by pair.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rhythm(Box<[f32]>);
+pub(super) struct Rhythm {
+    /// Filled up with zeros to whole vectors.
+    logs: Box<[[f32; LANES]]>,
+    pairs: usize,
+}
+
+/// Times of one kind, or their logarithms, in whole vectors: [`VECTORS`] of them, of which `count` numbers are there.
+struct Times {
+    vectors: [[f32; LANES]; VECTORS],
+    count: usize,
+}
 
 impl Rhythm {
     /// Of the centre of somebody's samples, in the order of `FixedText`.
     pub(super) fn of(centre_s: &[f32]) -> Self {
         let logs = centre_s.get(1..).unwrap_or_default().chunks(3);
-        let logs: Vec<f64> = logs.map(|times| f64::from(times[0]).max(MIN_S).ln()).collect();
+        let logs: Vec<f64> =
+            logs.map(|times| f64::from(times[0]).max(MIN_S).ln()).take(MAX_KEYS - 1).collect();
         let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
-        Self(logs.iter().map(|log| narrow(log - mean)).collect())
+        let pairs = logs.len();
+        let logs: Vec<f32> = logs.iter().map(|log| narrow(log - mean)).collect();
+        Self { logs: logs.chunks(LANES).map(padded).collect(), pairs }
     }
 
     /// Pair by pair.
     pub(super) fn pairs(&self) -> &[f32] {
-        &self.0
+        &self.logs.as_flattened()[..self.pairs]
     }
 
     /// What it takes in memory, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.0)
+        size_of_val(&*self.logs)
     }
 
     /// How unusual a typing of this text is among people: the negative log density of its hold times and of its times from
@@ -66,121 +81,89 @@ impl Rhythm {
     }
 
     /// The same with one of the sets of vector instructions.
+    #[expect(clippy::inline_always, reason = "must land in the function compiled for its instructions")]
     #[inline(always)]
     pub(super) fn surprise_with<S: Simd>(&self, simd: S, times_s: &[f32]) -> f32 {
-        // Most texts need one vector, which then stays in its register.
-        if self.0.len() < LANES {
-            self.surprise_in::<S, 1>(simd, times_s)
-        } else {
-            self.surprise_in::<S, VECTORS>(simd, times_s)
+        let mut holds = Times::every_third(times_s, self.pairs + 1);
+        holds.log(simd, HOLD_S, &[]);
+        let mut flights = Times::every_third(times_s.get(1..).unwrap_or_default(), self.pairs);
+        flights.log(simd, FLIGHT_S, &self.logs);
+        holds.surprise(simd, HOLD_SD) + flights.surprise(simd, FLIGHT_SD)
+    }
+}
+
+#[expect(clippy::inline_always, reason = "must land in the function compiled for its instructions")]
+impl Times {
+    #[inline(always)]
+    fn every_third(times_s: &[f32], count: usize) -> Self {
+        let (mut vectors, count) = ([[0.0; LANES]; VECTORS], count.min(MAX_KEYS));
+        for (to, from) in vectors.as_flattened_mut()[..count].iter_mut().zip(times_s.iter().step_by(3)) {
+            *to = *from;
         }
+        Self { vectors, count }
     }
 
     #[inline(always)]
-    fn surprise_in<S: Simd, const N: usize>(&self, simd: S, times_s: &[f32]) -> f32 {
-        let (mut holds, mut flights) = ([[FILL; LANES]; N], [[FILL; LANES]; N]);
-        let mut rhythm = [[0.0; LANES]; N];
-        let pairs = self.0.len().min(N * LANES - 1);
-        let kinds = holds.as_flattened_mut().iter_mut().zip(flights.as_flattened_mut());
-        for ((hold, flight), times) in kinds.zip(times_s.chunks(3)).take(pairs + 1) {
-            *hold = times[0];
-            *flight = times.get(1).copied().unwrap_or(FILL);
-        }
-        rhythm.as_flattened_mut()[..pairs].copy_from_slice(&self.0[..pairs]);
-        surprise(simd, &holds, &[[0.0; LANES]; N], pairs + 1, HOLD_S, HOLD_SD)
-            + surprise(simd, &flights, &rhythm, pairs, FLIGHT_S, FLIGHT_SD)
+    fn there(&self) -> &[[f32; LANES]] {
+        &self.vectors[..self.count.div_ceil(LANES)]
     }
-}
 
-/// Numbers in a vector.
-const LANES: usize = 16;
-/// Vectors that hold the longest text.
-const VECTORS: usize = MAX_KEYS / LANES;
-/// A time that fills, in seconds: longer than any that is typed.
-const FILL: f32 = 1e6;
-/// A logarithm that only a time that fills is above.
-const FILLED: f32 = 10.0;
-
-/// Of normal logarithms of so many times around a normal centre of the person's own, which is integrated out. The text's rhythm
-/// is taken off each.
-#[inline(always)]
-fn surprise<S: Simd, const N: usize>(
-    simd: S,
-    times_s: &[[f32; LANES]; N],
-    rhythm: &[[f32; LANES]; N],
-    n: usize,
-    usual_s: f64,
-    (centre_sd, sd): (f64, f64),
-) -> f32 {
-    if n == 0 {
-        return 0.0;
-    }
-    let (centre_sd, sd, count) = (narrow(centre_sd), narrow(sd), n as f32);
-    let (zero, usual) = (f32x16::splat(simd, 0.0), narrow(usual_s.ln()));
-    let mut logs = [zero; N];
-    for ((log, times), rhythm) in logs.iter_mut().zip(times_s).zip(rhythm) {
-        let times = f32x16::from_slice(simd, times).max_precise(narrow(MIN_S));
-        *log = ln(times) - usual - f32x16::from_slice(simd, rhythm);
-    }
-    let median = median(simd, &logs, n);
-    let mut sum = zero;
-    for log in &mut logs {
-        let clipped = (*log - median).max(-CLIP * sd).min(CLIP * sd);
-        let filled = log.simd_gt(FILLED);
-        sum += filled.select(zero, clipped);
-        *log = filled.select(f32x16::splat(simd, FILL), clipped);
-    }
-    let off = sum.reduce_sum() / count;
-    let mut squares = zero;
-    for log in &logs {
-        let apart = log.simd_gt(FILLED).select(zero, *log - off);
-        squares = apart.mul_add(apart, squares);
-    }
-    let mean = median + off;
-    let speed = mean * mean / (sd * sd / count + centre_sd * centre_sd);
-    0.5 * squares.reduce_sum() / (sd * sd) + (0.5 * speed).min(MAX_SPEED)
-}
-
-/// The upper median of the first values: the greatest that no more than half of them lie below.
-#[inline(always)]
-fn median<S: Simd, const N: usize>(simd: S, vectors: &[f32x16<S>; N], n: usize) -> f32 {
-    let (mut values, half) = ([[0.0; LANES]; N], u32::try_from(n / 2).unwrap_or(u32::MAX));
-    for (values, vector) in values.iter_mut().zip(vectors) {
-        vector.store_slice(values);
-    }
-    let (none, one) = (u32x16::splat(simd, 0), u32x16::splat(simd, 1));
-    let mut less = [none; N];
-    for value in &values.as_flattened()[..n] {
-        for (less, vector) in less.iter_mut().zip(vectors) {
-            *less += vector.simd_gt(*value).select(one, none);
+    /// Makes of times the logarithms of how many times as long as usual they are.
+    #[inline(always)]
+    fn log<S: Simd>(&mut self, simd: S, usual_s: f64, rhythm: &[[f32; LANES]]) {
+        let usual = narrow(usual_s.ln());
+        for (at, times) in self.vectors[..self.count.div_ceil(LANES)].iter_mut().enumerate() {
+            // What is no number is taken for the shortest time, on every processor.
+            let logs = ln(load(simd, times).max_precise(narrow(MIN_S))) - usual;
+            let logs = if let Some(rhythm) = rhythm.get(at) { logs - load(simd, rhythm) } else { logs };
+            logs.store_slice(times);
         }
     }
-    let mut greatest = f32x16::splat(simd, -FILL);
-    for (less, vector) in less.iter().zip(vectors) {
-        greatest = greatest.max(less.simd_le(half).select(*vector, f32x16::splat(simd, -FILL)));
-    }
-    greatest.reduce_max()
-}
 
-/// The natural logarithm of numbers from 0.001 to a billion, within 1e-6.
-///
-/// x·2¹⁰ = m·2^k with m from √½ to √2; ln m = 2·artanh((m − 1) / (m + 1)) by its Taylor series.
-#[inline(always)]
-fn ln<S: Simd>(x: f32x16<S>) -> f32x16<S> {
-    /// The bits of √½.
-    const ROOT_OF_HALF: u32 = 0x3f35_04f3;
-    /// The bits of 2²³, whose low bits count ones.
-    const COUNT: u32 = 0x4b00_0000;
-    let bits = (x * 1024.0).to_bits();
-    let k = (bits - ROOT_OF_HALF) >> 23;
-    let mantissa = f32x16::from_bits(bits - (k << 23));
-    let k = f32x16::from_bits(k + COUNT) - (8_388_608.0 + 10.0);
-    let part = (mantissa - 1.0) / (mantissa + 1.0);
-    let square = part * part;
-    let series = [1.0 / 5.0, 1.0 / 3.0, 1.0];
-    let power = f32x16::splat(x.simd, 1.0 / 7.0);
-    let series = series.into_iter().fold(power, |power, term| power.mul_add(square, term));
-    k.mul_add(std::f32::consts::LN_2, part * series * 2.0)
+    /// Of normal values around a normal centre of the person's own, which is integrated out.
+    #[inline(always)]
+    fn surprise<S: Simd>(&self, simd: S, (centre_sd, sd): (f64, f64)) -> f32 {
+        if self.count == 0 {
+            return 0.0;
+        }
+        let (centre_sd, sd, n) = (narrow(centre_sd), narrow(sd), self.count as f32);
+        let (median, bound) = (self.median(simd), CLIP * sd);
+        let zero = f32x16::splat(simd, 0.0);
+        let (mut sum, mut squares, mut left) = (zero, zero, n);
+        for values in self.there() {
+            let clipped = (load(simd, values) - median).max(-bound).min(bound);
+            let clipped = load(simd, &NUMBERS).simd_lt(left).select(clipped, zero);
+            (sum, squares) = (sum + clipped, clipped.mul_add(clipped, squares));
+            left -= LANES as f32;
+        }
+        // From the median, and so small: nothing is lost by taking the square of the mean away.
+        let shift = sum.reduce_sum() / n;
+        let squares = (squares.reduce_sum() - n * shift * shift).max(0.0);
+        let mean = median + shift;
+        let speed = mean * mean / (sd * sd / n + centre_sd * centre_sd);
+        0.5 * squares / (sd * sd) + (0.5 * speed).min(MAX_SPEED)
+    }
+
+    /// The value that half of the others are not above, or the upper of the two in the middle: faster than sorting, for there
+    /// are few.
+    #[inline(always)]
+    fn median<S: Simd>(&self, simd: S) -> f32 {
+        let half = self.count / 2;
+        // Loops, for closures would not be compiled for the same instructions.
+        for candidate in &self.vectors.as_flattened()[..self.count] {
+            let (mut below, mut not_above, mut left) = (0, 0, self.count);
+            for values in self.there() {
+                let (there, values) = (u64::MAX >> (64 - left.min(LANES)), load(simd, values));
+                below += (values.simd_lt(*candidate).to_bitmask() & there).count_ones() as usize;
+                not_above += (values.simd_le(*candidate).to_bitmask() & there).count_ones() as usize;
+                left -= left.min(LANES);
+            }
+            if below <= half && half < not_above {
+                return *candidate;
+            }
+        }
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -193,44 +176,6 @@ mod tests {
         let mut typed = [hold, flight, flight - hold].repeat(6);
         typed.truncate(16);
         typed
-    }
-
-    /// As it is defined, one by one.
-    fn by_definition(rhythm: &Rhythm, times_s: &[f32]) -> f64 {
-        let logs = |values: Vec<f64>, usual: f64| -> Vec<f64> {
-            values.iter().map(|time| (time.max(MIN_S) / usual).ln()).collect()
-        };
-        let holds = logs(times_s.iter().step_by(3).map(|t| f64::from(*t)).collect(), HOLD_S);
-        let flights = logs(times_s[1..].chunks(3).map(|t| f64::from(t[0])).collect(), FLIGHT_S);
-        let flights = flights.iter().zip(rhythm.pairs()).map(|(log, pair)| log - f64::from(*pair)).collect();
-        let one = |mut values: Vec<f64>, (centre_sd, sd): (f64, f64)| {
-            values.sort_by(f64::total_cmp);
-            let (n, median, clip) = (values.len() as f64, values[values.len() / 2], f64::from(CLIP) * sd);
-            for value in &mut values {
-                *value = median + (*value - median).clamp(-clip, clip);
-            }
-            let mean = values.iter().sum::<f64>() / n;
-            let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-            let speed = mean * mean / (sd * sd / n + centre_sd * centre_sd);
-            0.5 * squares / (sd * sd) + (0.5 * speed).min(f64::from(MAX_SPEED))
-        };
-        one(holds, HOLD_SD) + one(flights, FLIGHT_SD)
-    }
-
-    #[test]
-    fn vectors_say_what_the_definition_says() {
-        for keys in [4, 11, 15, 16, 17, 32, 33, 48, 49, 64] {
-            let times: Vec<f32> = (0..3 * keys - 2)
-                .map(|i| {
-                    0.02 + 0.3 * ((i * 7919 % 101) as f32 / 101.0).powi(2)
-                        + if i % 31 == 4 { 2.0 } else { 0.0 }
-                })
-                .collect();
-            let centre: Vec<f32> = (0..3 * keys - 2).map(|i| 0.05 + (i * 31 % 17) as f32 / 60.0).collect();
-            let rhythm = Rhythm::of(&centre);
-            let (ours, exact) = (f64::from(rhythm.surprise(&times)), by_definition(&rhythm, &times));
-            assert!((ours - exact).abs() < 1e-4 * (1.0 + exact), "{keys}: {ours} {exact}");
-        }
     }
 
     #[test]
@@ -257,5 +202,33 @@ mod tests {
         let mut slow = typed(1.0);
         slow[7] = 0.6;
         assert!(Rhythm::of(&slow).surprise(&slow) < Rhythm::of(&typed(1.0)).surprise(&slow));
+    }
+
+    /// The same by sorting and by the standard library's logarithm.
+    fn by_sorting(mut values: Vec<f32>, (centre_sd, sd): (f64, f64)) -> f64 {
+        values.sort_unstable_by(f32::total_cmp);
+        let (median, bound) = (f64::from(values[values.len() / 2]), f64::from(CLIP) * sd);
+        let clipped: Vec<f64> =
+            values.iter().map(|v| median + (f64::from(*v) - median).clamp(-bound, bound)).collect();
+        let n = clipped.len() as f64;
+        let mean = clipped.iter().sum::<f64>() / n;
+        let squares: f64 = clipped.iter().map(|v| (v - mean).powi(2)).sum();
+        let speed = mean * mean / (sd * sd / n + centre_sd * centre_sd);
+        0.5 * squares / (sd * sd) + (0.5 * speed).min(f64::from(MAX_SPEED))
+    }
+
+    #[test]
+    fn vectors_give_what_sorting_gives_for_texts_of_every_length() {
+        for keys in 2..=MAX_KEYS {
+            let times: Vec<f32> =
+                (0..3 * keys - 2).map(|at| 0.02 + 0.01 * ((at * 37 + keys * 11) % 29) as f32).collect();
+            let even = vec![0.1; times.len()];
+            let log = |time: &f32, usual: f64| narrow((f64::from(*time) / usual).ln());
+            let holds = times.iter().step_by(3).map(|time| log(time, HOLD_S)).collect();
+            let flights = times.iter().skip(1).step_by(3).map(|time| log(time, FLIGHT_S)).collect();
+            let expected = by_sorting(holds, HOLD_SD) + by_sorting(flights, FLIGHT_SD);
+            let got = f64::from(Rhythm::of(&even).surprise(&times));
+            assert!((got - expected).abs() < 1e-4 * expected.max(1.0), "{keys} keys: {got} for {expected}");
+        }
     }
 }
