@@ -22,6 +22,7 @@ use crate::known::Marks;
 use crate::observe::Observed;
 use crate::people::{People, Person, durable};
 use crate::profiles::{self, Lookup, Profile, Profiles, Taught};
+use crate::training::TrainingThread;
 use crate::{Engine, EngineError, Observer};
 
 /// Something to learn.
@@ -63,6 +64,7 @@ pub(crate) struct Trainer {
     pub entropy: Arc<dyn Entropy>,
     pub observer: Arc<dyn Observer>,
     pub budget: Budget,
+    pub training: TrainingThread,
 }
 
 impl Learner {
@@ -289,10 +291,8 @@ impl Trainer {
 
     async fn fit(&self, texts: Vec<FixedText>) -> Result<KeystrokeModel, EngineError> {
         let started = Instant::now();
-        let fitted = tokio::task::spawn_blocking(move || KeystrokeModel::train(&texts)).await;
-        let model = fitted
-            .map_err(|e| EngineError::Internal(e.to_string()))?
-            .map_err(|e| EngineError::Internal(e.to_string()))?;
+        let fitted = self.training.run(move || KeystrokeModel::train(&texts)).await?;
+        let model = fitted.map_err(|e| EngineError::Internal(e.to_string()))?;
         self.observer.trained(model.maturity(), started.elapsed());
         Ok(model)
     }

@@ -31,6 +31,7 @@ mod session;
 mod settings;
 mod step_up;
 mod token;
+mod training;
 mod tree;
 mod trial;
 mod types;
@@ -157,6 +158,7 @@ impl Engine {
             entropy: parts.entropy.clone(),
             observer: parts.observer.clone(),
             budget: parts.settings.friction,
+            training: training::TrainingThread::start(),
         };
         let engine = Arc::new(Self {
             learner: learn::Learner::start(trainer, parts.settings.learning_queue),
