@@ -54,11 +54,17 @@ impl Supply {
 /// What a window of load showed.
 pub(super) struct Window {
     latencies_ns: Histogram<u64>,
+    stepped_up: u64,
     wall: Duration,
     cpu: Duration,
 }
 
 impl Window {
+    /// Logins that were asked for a passkey, in a hundred.
+    pub(super) fn stepped_up_pct(&self) -> f64 {
+        100.0 * self.stepped_up as f64 / self.latencies_ns.len() as f64
+    }
+
     pub(super) fn per_second(&self) -> f64 {
         self.latencies_ns.len() as f64 / self.wall.as_secs_f64()
     }
@@ -157,7 +163,8 @@ pub(super) async fn open(
     window(server, cpu, begun, &seen)
 }
 
-/// Typing is now and then taken for unusual, or for a recording. More than one login in so many is another measurement.
+/// Limits are moved until usual typing is taken for unusual in one login of fifty (`assessment.friction_budget`). More than one
+/// in so many is another measurement.
 const STEPPED_UP_ONE_IN: u64 = 20;
 
 fn shared() -> Result<Shared, Failed> {
@@ -197,7 +204,7 @@ fn window(server: &Process, cpu: Duration, begun: Instant, seen: &Mutex<Seen>) -
     if latencies_ns.is_empty() {
         return Err("no call was made".into());
     }
-    Ok(Window { latencies_ns, wall, cpu })
+    Ok(Window { latencies_ns, stepped_up, wall, cpu })
 }
 
 /// Makes calls on one connection.

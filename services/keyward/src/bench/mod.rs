@@ -423,6 +423,9 @@ impl Bench {
         figures.note(format!("{name}_p999_us"), window.quantile_us(0.999));
         figures.note(format!("{name}_cpu_us"), window.cpu_us());
         figures.note(format!("{name}_busy"), window.busy());
+        if name.starts_with("assess") {
+            figures.note(format!("{name}_stepped_up_pct"), window.stepped_up_pct());
+        }
     }
 
     /// What the figures make together, each beside what it must reach.
