@@ -11,7 +11,10 @@ pub use postgres::{Durability, PostgresError, PostgresServer};
 pub use proxy::{ChaosProxy, Fault};
 pub use redis::{RedisCluster, RedisSentinel, RedisServer, StartError};
 
-/// A port that nobody listens on now.
-fn free_port() -> std::io::Result<u16> {
+/// A port that nobody listens on now. Somebody else may take it before it is used.
+///
+/// # Errors
+/// When the system has none.
+pub fn free_port() -> std::io::Result<u16> {
     Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,5 +1,6 @@
 //! What the tests of all forms share.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -77,12 +78,24 @@ pub(crate) async fn works_again(hot: &RedisHot) {
 pub(crate) async fn conforms(settings: &RedisSettings) {
     let fresh = AtomicUsize::new(0);
     let make = async || {
-        let mut settings = settings.clone();
-        // Fifty tasks race on two cores that other tests use as well.
-        settings.response_timeout = Duration::from_secs(10);
-        settings.connect_timeout = Duration::from_secs(10);
+        let mut settings = with_patience(settings);
         settings.key_prefix = format!("check-{}", fresh.fetch_add(1, Ordering::Relaxed));
         connect(settings).await
     };
     conformance::hot(make, tokio::time::sleep).await;
+}
+
+/// The same under the usual prefix, where each check begins with what `empty` left.
+pub(crate) async fn conforms_on(settings: &RedisSettings, empty: impl AsyncFn() -> io::Result<()>) {
+    let make = async || {
+        empty().await.expect("emptied");
+        connect(with_patience(settings)).await
+    };
+    conformance::hot(make, tokio::time::sleep).await;
+}
+
+/// Fifty tasks race on two cores that other tests use as well.
+fn with_patience(settings: &RedisSettings) -> RedisSettings {
+    let patience = Duration::from_secs(10);
+    RedisSettings { response_timeout: patience, connect_timeout: patience, ..settings.clone() }
 }

@@ -2,5 +2,6 @@
 
 mod cluster;
 mod common;
+mod least;
 mod sentinel;
 mod standalone;
