@@ -33,6 +33,8 @@ pub enum Act {
     WriteNote(&'static str, String),
     /// Sign a prescription.
     Prescribe(Draft),
+    /// Change one's own settings: passkeys, and what is taken along.
+    OpenSettings,
     /// Administer staff, or look at the security console.
     Administer(Task),
 }
@@ -58,6 +60,7 @@ impl Act {
             Self::OpenChart(patient) => (v1::ActionKind::Read, sensitivity(patient)),
             Self::WriteNote(patient, _) => (v1::ActionKind::Write, sensitivity(patient)),
             Self::Prescribe(draft) => (v1::ActionKind::Prescribe, draft.sensitivity()),
+            Self::OpenSettings => (v1::ActionKind::Write, v1::Sensitivity::Routine),
             Self::Administer(_) => (v1::ActionKind::Administer, v1::Sensitivity::Routine),
         };
         let patient = self.patient().and_then(|id| Patient::by_id(id).ok());
@@ -90,6 +93,7 @@ impl Act {
             Self::OpenChart(patient) => format!("Opened the chart of {}", name(patient)),
             Self::WriteNote(patient, _) => format!("Wrote a note for {}", name(patient)),
             Self::Prescribe(draft) => format!("Prescribed {} for {}", draft.drug, name(&draft.patient)),
+            Self::OpenSettings => "Opened own settings".to_owned(),
             Self::Administer(Task::SeeStaff) => "Looked at the staff list".to_owned(),
             Self::Administer(Task::RenewCode(_)) => "Made a new enrolment code".to_owned(),
             Self::Administer(Task::OpenConsole) => "Opened the security console".to_owned(),
@@ -106,6 +110,7 @@ impl Act {
             Self::OpenChart(patient) => flows::chart::show(portal, of, patient, decision),
             Self::WriteNote(patient, text) => flows::chart::keep_note(portal, of, patient, text, decision),
             Self::Prescribe(draft) => flows::prescribe::keep(portal, of, draft, decision),
+            Self::OpenSettings => Ok(flows::settings::opened(of, decision)),
             Self::Administer(Task::OpenConsole) => Ok(console::opened(of, decision)),
             Self::Administer(task) => flows::administer::perform(portal, task),
         }

@@ -137,6 +137,7 @@ pub fn router(portal: Shared) -> Router {
         .route("/my-data/reset", post(flows::my_data::reset))
         .route("/my-data/export", get(flows::my_data::export))
         .route("/my-data/consent", post(flows::my_data::consent))
+        .route("/settings/open", post(flows::settings::open))
         .route("/passkeys", get(flows::passkeys::list))
         .route("/passkeys/begin", post(flows::passkeys::begin))
         .route("/passkeys/finish", post(flows::passkeys::finish))

@@ -43,6 +43,9 @@ pub enum Trouble {
     /// The security console is not open, or its time is up.
     #[error("the console is closed")]
     ConsoleClosed,
+    /// The person's own settings are not open, or their time is up.
+    #[error("the settings are closed")]
+    SettingsClosed,
     /// The request did not come from a page of the portal.
     #[error("the request did not come from the portal's own page")]
     Forged,
@@ -106,6 +109,9 @@ impl Trouble {
             }
             Self::ConsoleClosed => {
                 (StatusCode::FORBIDDEN, "console_closed", "The console is closed. Please open it again.")
+            }
+            Self::SettingsClosed => {
+                (StatusCode::FORBIDDEN, "settings_closed", "Please confirm first that it is you.")
             }
             Self::Forged => {
                 (StatusCode::FORBIDDEN, "forged", "This page is out of date. Please reload it and try again.")

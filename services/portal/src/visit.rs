@@ -55,6 +55,8 @@ pub struct State {
     pub may_enrol: bool,
     /// Until when the security console is open.
     pub console: Option<Instant>,
+    /// Until when the person's own settings are open.
+    pub settings: Option<Instant>,
     /// Charts that were opened, since the last checkpoint.
     pub opened: Vec<&'static str>,
     /// When the last checkpoint was.
@@ -175,6 +177,7 @@ impl Visits {
             state.held = false;
             state.may_enrol = false;
             state.console = None;
+            state.settings = None;
             state.prompts.clear();
             state.begun.clear();
             state.csrf = random_id();
@@ -188,6 +191,7 @@ impl Visits {
         let mut state = visit.state();
         state.person = None;
         state.console = None;
+        state.settings = None;
         state.password = None;
         state.badge = None;
         state.prompts.clear();

@@ -320,7 +320,8 @@ test('keyward goes down while the prompt is open: it is said, and works again af
   await expect(alert()).toContainText('could not check');
   await picture(desk.page, 'bad-down-at-step-up');
   await clinic.reviveKeyward();
-  await desk.stepUp();
+  // "In a moment", it said: the first press may come too early.
+  for (let i = 0; i < 3 && (await desk.dialog.isVisible()); i++) await desk.stepUp().catch(() => undefined);
   await desk.isIn();
 });
 

@@ -59,7 +59,7 @@ test('everything that is held can be taken along', async () => {
   const { page } = desk;
   const [download] = await Promise.all([
     page.waitForEvent('download'),
-    page.getByRole('link', { name: 'Download all that is held on me' }).click(),
+    page.getByRole('button', { name: 'Download all that is held on me' }).click(),
   ]);
   const held = JSON.parse(await readFile(await download.path(), 'utf8'));
   expect(held).toMatchObject({ subject: 'mei.tanaka' });
@@ -118,9 +118,11 @@ test('a passkey that she removes opens nothing any more, and her passkey manager
   await desk.signOut();
   // A copy of it turns up again, such as from a backup.
   if (removed) await authenticator.give(removed);
-  await desk.passkey();
+  await authenticator.touched(true);
+  await page.reload();
   await expect(page.getByRole('alert')).toContainText('was removed from its account');
   await expect.poll(async () => (await authenticator.credentials()).length, 'by the signal of an unknown credential').toBe(0);
+  await authenticator.touched(false);
 });
 
 test('"this was not me" ends the sessions elsewhere', async ({ browser }) => {

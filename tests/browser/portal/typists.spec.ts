@@ -104,6 +104,7 @@ async function otherHands(desk: Desk, hers: readonly Stroke[][], others: readonl
     await desk.signOut();
   }
   expect(prompted, 'her own hands open her session, and open it again').toBe(false);
+  await noPasskeyOfTheirs(desk);
 
   let tries = 0;
   while (tries < TRIES && !prompted) prompted = await unlock(others[(5 * tries++) % others.length] ?? []);
@@ -115,4 +116,16 @@ async function otherHands(desk: Desk, hers: readonly Stroke[][], others: readonl
   await desk.passkey();
   await desk.isIn();
   await desk.signOut();
+}
+
+/** A session that typing opened makes no passkey: who has her password and a lucky hand cannot make it last. */
+async function noPasskeyOfTheirs(desk: Desk) {
+  const { page, dialog } = desk;
+  await page.getByRole('link', { name: 'My data' }).click();
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await expect(dialog).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByText('You did not confirm').first()).toBeVisible();
+  await page.getByRole('link', { name: 'Today' }).first().click();
+  await desk.isIn();
 }

@@ -8,6 +8,7 @@ pub mod my_data;
 pub mod not_me;
 pub mod passkeys;
 pub mod prescribe;
+pub mod settings;
 pub mod sign_in;
 pub mod sign_in_badge;
 pub mod sign_in_passkey;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tonic::Request;
 
+use super::settings;
 use crate::keyward::{bounded, call};
 use crate::server::{Here, Sent, Shared};
 use crate::trouble::Trouble;
@@ -51,7 +52,7 @@ pub async fn reset(State(portal): State<Shared>, here: Here) -> Result<Json<Valu
 /// # Errors
 /// [`Trouble`].
 pub async fn export(State(portal): State<Shared>, here: Here) -> Result<Response, Trouble> {
-    let person = here.visit.person()?;
+    let person = settings::owner(&here)?;
     let request =
         v1::ExportSubjectRequest { tenant: portal.keyward.tenant.clone(), subject: person.id.to_owned() };
     let pieces = call(portal.keyward.profiles.clone().export_subject(Request::new(request))).await?;

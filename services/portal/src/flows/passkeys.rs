@@ -6,6 +6,7 @@ use keyward_api::v1;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::settings;
 use crate::keyward::{Keyward, bounded, call};
 use crate::people::Person;
 use crate::server::{Here, Sent, Shared};
@@ -43,12 +44,12 @@ pub async fn list(State(portal): State<Shared>, here: Here) -> Result<Json<Value
     Ok(Json(json!({ "passkeys": passkeys, "accepted": listed.accepted_credentials_json })))
 }
 
-/// `POST /api/passkeys/begin`: another passkey for whoever is signed in.
+/// `POST /api/passkeys/begin`: another passkey for whoever is signed in and opened the settings.
 ///
 /// # Errors
 /// [`Trouble`].
 pub async fn begin(State(portal): State<Shared>, here: Here) -> Result<Json<Value>, Trouble> {
-    let person = here.visit.person()?;
+    let person = settings::owner(&here)?;
     begin_for(&portal, &here, person).await
 }
 
@@ -75,7 +76,7 @@ pub async fn change(
     here: Here,
     Sent(request): Sent<Change>,
 ) -> Result<Json<Value>, Trouble> {
-    let person = here.visit.person()?;
+    let person = settings::owner(&here)?;
     let (tenant, subject) = (portal.keyward.tenant.clone(), person.id.to_owned());
     let mut client = portal.keyward.passkeys.clone();
     match request.name {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::browser::{Clinic, HER};
+use crate::browser::{Clinic, HER, PRESENT, typed};
 
 #[tokio::test]
 async fn this_was_not_me() {
@@ -57,6 +57,8 @@ async fn she_takes_her_data_along_and_opts_out() {
     let clinic = Clinic::open().await;
     let mut browser = clinic.signed_in("amara.osei").await;
     clinic.learn("amara.osei", HER).await;
+    assert_eq!(browser.get("/api/my-data/export").await.code(), "settings_closed");
+    assert_eq!(browser.post("/api/settings/open", json!({})).await.outcome(), "allow");
     let file = browser.get("/api/my-data/export").await;
     assert!(
         file.headers[http::header::CONTENT_DISPOSITION].to_str().expect("text").starts_with("attachment")
@@ -80,6 +82,7 @@ async fn she_takes_her_data_along_and_opts_out() {
 async fn passkeys_are_added_named_and_removed_and_the_last_one_stays() {
     let clinic = Clinic::open().await;
     let mut browser = clinic.signed_in("amara.osei").await;
+    assert_eq!(browser.post("/api/settings/open", json!({})).await.outcome(), "allow", "she just showed one");
     let id = browser.get("/api/passkeys").await.body["passkeys"][0]["id"].clone();
     let refused = browser.post("/api/passkeys/change", json!({ "id": id })).await;
     assert_eq!(refused.code(), "last_passkey");
@@ -111,6 +114,25 @@ async fn passkeys_are_added_named_and_removed_and_the_last_one_stays() {
     let begun = browser.post("/api/sign-in/passkey/begin", body).await;
     let options = begun.body["begun"]["optionsJson"].as_str().expect("options");
     assert!(browser.authenticator.authenticate(options).is_err(), "the removed passkey is not asked for");
+}
+
+#[tokio::test]
+async fn a_session_that_typing_opened_adds_and_removes_no_passkey_until_she_shows_one() {
+    let clinic = Clinic::open().await;
+    let mut browser = clinic.signed_in("amara.osei").await;
+    clinic.learn("amara.osei", HER).await;
+    browser.post("/api/sign-out", json!({})).await;
+    browser.visit().await;
+    let telemetry = browser.telemetry(&typed(HER, PRESENT + 1)).await;
+    assert_eq!(browser.password("amara.osei", Some(telemetry)).await.outcome(), "allow");
+    let id = browser.get("/api/passkeys").await.body["passkeys"][0]["id"].clone();
+    assert_eq!(browser.post("/api/passkeys/begin", json!({})).await.code(), "settings_closed");
+    assert_eq!(browser.post("/api/passkeys/change", json!({ "id": id })).await.code(), "settings_closed");
+    let asked = browser.post("/api/settings/open", json!({})).await;
+    assert_eq!((asked.outcome(), asked.evidence()), ("step_up", "EVIDENCE_PASSKEY"), "{asked:?}");
+    assert_eq!(browser.post("/api/passkeys/begin", json!({})).await.code(), "settings_closed", "not yet");
+    assert_eq!(browser.step_up(&asked, None).await.outcome(), "allow");
+    assert!(browser.post("/api/passkeys/begin", json!({})).await.body["begun"].is_object());
 }
 
 #[tokio::test]

@@ -1,17 +1,7 @@
-import { get, post, Trouble } from '../api';
+import { get, post } from '../api';
 import { ask } from '../ask';
 import { allowed } from '../load';
-
-/** Opens the console where its time is up, and asks again. */
-async function opened<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (!(error instanceof Trouble) || error.code !== 'console_closed') throw error;
-    await open();
-    return call();
-  }
-}
+import { whenOpen } from '../opened';
 
 /** Asks for the console. */
 export async function open(): Promise<void> {
@@ -19,9 +9,9 @@ export async function open(): Promise<void> {
 }
 
 export function officerGet<T>(path: string): Promise<T> {
-  return opened(() => get<T>(`/console${path}`));
+  return whenOpen('console_closed', '/console/open', () => get<T>(`/console${path}`));
 }
 
 export function officerPost<T>(path: string, body: unknown): Promise<T> {
-  return opened(() => post<T>(`/console${path}`, body));
+  return whenOpen('console_closed', '/console/open', () => post<T>(`/console${path}`, body));
 }

@@ -1,8 +1,10 @@
 import { type Answer as PromptAnswer, type Begun, PromptError, promptText, register, signalAccepted } from '@keyward/browser';
 import { useState } from 'preact/hooks';
 import { type Answer, get, post, Trouble } from '../api';
+import { ask } from '../ask';
 import { keepConsent } from '../consent';
-import { told, useLoaded } from '../load';
+import { allowed, told, useLoaded } from '../load';
+import { whenOpen } from '../opened';
 import { Button, Empty, Heading, Icon, Notice, Show, Tag, when, words } from '../ui';
 
 interface Profile {
@@ -55,6 +57,15 @@ function Typing() {
     }
     setAsking(false);
   };
+  const takeAlong = async () => {
+    try {
+      allowed(await ask('/settings/open'));
+      // A file, so that the page stays.
+      location.assign('/api/my-data/export');
+    } catch (error) {
+      setMessage({ kind: 'bad', text: told(error).message });
+    }
+  };
   return (
     <section class="card" aria-labelledby="typing">
       <h2 id="typing">Typing rhythm</h2>
@@ -90,9 +101,7 @@ function Typing() {
                 : 'Your typing is learned only from sign-ins that your passkey proved.'}
             </Empty>
           )}
-            <a class="button" href="/api/my-data/export" download="my-data.json">
-              Download all that is held on me
-            </a>
+            <Button onClick={takeAlong}>Download all that is held on me</Button>
           </>
         )}
       </Show>
@@ -141,6 +150,11 @@ function ProfileRow({ profile }: { profile: Profile }) {
   );
 }
 
+/** What changes passkeys: keyward asks for a fresh one first, so that nobody makes a stolen password last. */
+function inSettings<T>(path: string, body?: unknown): Promise<T> {
+  return whenOpen('settings_closed', '/settings/open', () => post<T>(path, body));
+}
+
 function Passkeys() {
   const [passkeys, again] = useLoaded('passkeys', async () => {
     const listed = await get<{ passkeys: Passkey[]; accepted: string }>('/passkeys');
@@ -167,7 +181,7 @@ function Passkeys() {
   };
   const add = () =>
     run(async () => {
-      const { begun } = await post<{ begun: Begun }>('/passkeys/begin');
+      const { begun } = await inSettings<{ begun: Begun }>('/passkeys/begin');
       const answer: PromptAnswer = await register(begun);
       return post<Answer>('/passkeys/finish', { answer, name: 'Another passkey' });
     }, 'Your new passkey is ready.');
@@ -191,7 +205,7 @@ function Passkeys() {
                 <Button
                   look="plain"
                   aria-label={`Remove ${passkey.name}`}
-                  onClick={() => run(() => post('/passkeys/change', { id: passkey.id }), 'The passkey was removed.')}
+                  onClick={() => run(() => inSettings<Answer>('/passkeys/change', { id: passkey.id }), 'The passkey was removed.')}
                 >
                   Remove
                 </Button>
