@@ -1,7 +1,7 @@
 //! Stores that fail when they are told to.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ struct Switches {
     hot: AtomicBool,
     append: AtomicBool,
     profiles: AtomicBool,
-    reads: AtomicUsize,
+    reads: Mutex<Vec<String>>,
 }
 
 impl Faults {
@@ -40,9 +40,14 @@ impl Faults {
         self.0.profiles.store(down, Ordering::SeqCst);
     }
 
-    /// How often a person's row or a document was read so far.
-    pub fn reads(&self) -> usize {
-        self.0.reads.load(Ordering::SeqCst)
+    /// The reads of persons and of documents since this was asked last: whose, and with which documents.
+    pub fn take_reads(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.reads.lock().expect("nobody panics while holding it"))
+    }
+
+    fn note_read(&self, who: &SubjectKey, documents: &[&str]) {
+        let read = format!("{}: {}", who.subject.as_str(), documents.join(", "));
+        self.0.reads.lock().expect("nobody panics while holding it").push(read);
     }
 
     /// Everything is in order from now on.
@@ -122,7 +127,7 @@ pub struct FaultyDurable {
 #[async_trait]
 impl Subjects for FaultyDurable {
     async fn subject(&self, who: &SubjectKey) -> StoreResult<Option<SubjectRow>> {
-        self.faults.0.reads.fetch_add(1, Ordering::SeqCst);
+        self.faults.note_read(who, &[]);
         self.inner.subject(who).await
     }
     async fn open_subject(&self, who: &SubjectKey, names: &[&str]) -> StoreResult<Option<OpenedSubject>> {
@@ -130,6 +135,7 @@ impl Subjects for FaultyDurable {
         let down = check(&self.faults.0.profiles).is_err();
         let names: Vec<&str> =
             names.iter().copied().filter(|name| !(down && name.starts_with("keystroke/"))).collect();
+        self.faults.note_read(who, &names);
         self.inner.open_subject(who, &names).await
     }
     async fn ensure_subject(&self, who: &SubjectKey, row: SubjectRow) -> StoreResult<SubjectRow> {
@@ -183,7 +189,7 @@ impl Documents for FaultyDurable {
         if name.starts_with("keystroke/") {
             check(&self.faults.0.profiles)?;
         }
-        self.faults.0.reads.fetch_add(1, Ordering::SeqCst);
+        self.faults.note_read(who, &[name]);
         self.inner.document(who, name).await
     }
     async fn document_names(&self, who: &SubjectKey) -> StoreResult<Vec<(String, u64)>> {

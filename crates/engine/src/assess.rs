@@ -20,7 +20,7 @@ use crate::assertions::Shown;
 use crate::known::Marks;
 use crate::limits::Counts;
 use crate::observe::Observed;
-use crate::people::Person;
+use crate::people::{Beside, Person};
 use crate::profiles::{self, Cached};
 use crate::session::{self, LastDecision, Reply, ReplyTo, SessionState};
 use crate::{Engine, EngineError, Stage, nonce};
@@ -206,17 +206,20 @@ impl Engine {
 
     /// The person, or why their data key could not be used if that is why not, and the profiles.
     async fn read_durable(&self, a: &Assessment) -> ReadDurable {
-        let person = match self.people.get_or_create(&a.who).await {
+        let samples = &a.telemetry.keystrokes;
+        let names: Vec<String> =
+            samples.iter().map(|sample| profiles::name_of(&sample.field, a.device.class)).collect();
+        let beside = Beside { profiles: &self.profiles, names: &names };
+        let person = match self.people.get_or_create_with(&a.who, beside).await {
             Ok(person) => person,
             Err(error) => {
                 tracing::warn!(%error, "person could not be read");
                 return (Err(key_fault(&error)), Vec::new());
             }
         };
-        let mut found = Vec::with_capacity(a.telemetry.keystrokes.len());
-        for sample in &a.telemetry.keystrokes {
-            let name = profiles::name_of(&sample.field, a.device.class);
-            found.push((sample.field.clone(), readable(self.profiles.get(&person, &name).await)));
+        let mut found = Vec::with_capacity(samples.len());
+        for (sample, name) in samples.iter().zip(&names) {
+            found.push((sample.field.clone(), readable(self.profiles.get(&person, name).await)));
         }
         (Ok(person), found)
     }

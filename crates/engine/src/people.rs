@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use keyward_domain::{Clock, Entropy, SubjectKey, Timestamp};
 use keyward_seal::{Bound, DataKey, DataSecret};
-use keyward_store::{Announced, DurableStore, KeyError, KeyProvider, StoreError, SubjectRow};
+use keyward_store::{
+    Announced, DocumentVersion, DurableStore, KeyError, KeyProvider, OpenedSubject, StoreError, SubjectRow,
+};
 use moka::future::Cache;
 
 use crate::announce::Announcer;
 use crate::known::{self, Known, Marker, Marks};
+use crate::profiles::Profiles;
 use crate::{EngineError, EngineSettings};
 
 /// Another replica's change to what is known of a person, consent included, is seen after this long at the latest; at once
@@ -32,6 +35,25 @@ pub(crate) struct Person {
     known_version: u64,
     /// The announcements that this was read after.
     seen: Announced,
+}
+
+/// What to read of a person in the same round trip, if they are to be read at all.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    /// Where it goes, before others see the person.
+    pub profiles: &'a Profiles,
+    /// The names of profiles.
+    pub names: &'a [String],
+}
+
+/// How a person is read.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    /// The announcements that came before.
+    seen: &'a Announced,
+    /// Whether to make one whom the store has not met.
+    create: bool,
+    beside: Option<Beside<'a>>,
 }
 
 impl Person {
@@ -81,8 +103,22 @@ impl People {
 
     /// The person, made known to the store if it has not met them. Of those who ask at the same time, one reads.
     pub(crate) async fn get_or_create(&self, who: &SubjectKey) -> Result<Arc<Person>, EngineError> {
+        self.meet(who, None).await
+    }
+
+    /// The same with profiles: of a person of whom nothing is cached, all is read at once.
+    pub(crate) async fn get_or_create_with(
+        &self,
+        who: &SubjectKey,
+        beside: Beside<'_>,
+    ) -> Result<Arc<Person>, EngineError> {
+        self.meet(who, Some(beside)).await
+    }
+
+    async fn meet(&self, who: &SubjectKey, beside: Option<Beside<'_>>) -> Result<Arc<Person>, EngineError> {
+        let how = Reading { seen: &Announced::default(), create: true, beside };
         loop {
-            match self.read_once(who, &Announced::default(), true).await {
+            match self.read_once(who, how).await {
                 Ok(person) => return Ok(person),
                 Err(missing) => match &*missing {
                     // The one who read was not to make anybody.
@@ -95,7 +131,8 @@ impl People {
 
     /// The person, if the store has met them.
     pub(crate) async fn get(&self, who: &SubjectKey) -> Result<Option<Arc<Person>>, EngineError> {
-        match self.read_once(who, &Announced::default(), false).await {
+        let how = Reading { seen: &Announced::default(), create: false, beside: None };
+        match self.read_once(who, how).await {
             Ok(person) => Ok(Some(person)),
             Err(missing) => missing.as_ref().clone().into_none(),
         }
@@ -112,11 +149,12 @@ impl People {
         if self.cache.get(who).await.is_some_and(|cached| Arc::ptr_eq(&cached, outdated)) {
             self.cache.invalidate(who).await;
         }
-        match self.read_once(who, announced, true).await {
+        let how = Reading { seen: announced, create: true, beside: None };
+        match self.read_once(who, how).await {
             Ok(person) if !person.is_outdated(announced) => Ok(person),
             // Whoever read began before the announcement, or was not to make anybody.
             _ => {
-                let person = self.read(who, announced, true).await.map_err(Missing::into_error)?;
+                let person = self.read(who, how).await.map_err(Missing::into_error)?;
                 self.cache.insert(who.clone(), person.clone()).await;
                 Ok(person)
             }
@@ -124,40 +162,52 @@ impl People {
     }
 
     /// From the cache, or from the store; of those who ask at the same time, one reads for all.
-    async fn read_once(
-        &self,
-        who: &SubjectKey,
-        seen: &Announced,
-        create: bool,
-    ) -> Result<Arc<Person>, Arc<Missing>> {
-        self.cache.try_get_with_by_ref(who, self.read(who, seen, create)).await
+    async fn read_once(&self, who: &SubjectKey, how: Reading<'_>) -> Result<Arc<Person>, Arc<Missing>> {
+        self.cache.try_get_with_by_ref(who, self.read(who, how)).await
     }
 
-    async fn read(&self, who: &SubjectKey, seen: &Announced, create: bool) -> Result<Arc<Person>, Missing> {
-        let row = match self.store.subject(who).await.map_err(durable)? {
-            Some(row) => row,
-            None if create => self.create(who).await?,
-            None => return Err(Missing::NeverMet),
-        };
-        Ok(self.load(who, &row, seen).await?)
+    /// In one round trip, unless the person is to be made.
+    async fn read(&self, who: &SubjectKey, how: Reading<'_>) -> Result<Arc<Person>, Missing> {
+        let profiles = how.beside.map_or(&[][..], |beside| beside.names);
+        let names: Vec<&str> =
+            std::iter::once(known::DOCUMENT).chain(profiles.iter().map(String::as_str)).collect();
+        let OpenedSubject { row, mut documents } =
+            match self.store.open_subject(who, &names).await.map_err(durable)? {
+                Some(opened) => opened,
+                None if how.create => self.create(who, &names).await?,
+                None => return Err(Missing::NeverMet),
+            };
+        let known = documents.iter().position(|(name, _)| name == known::DOCUMENT);
+        let known = known.and_then(|at| documents.swap_remove(at).1);
+        let person = self.load(who, &row, known, how.seen).await?;
+        if let Some(beside) = how.beside {
+            beside.profiles.came_with(&person, documents).await;
+        }
+        Ok(person)
     }
 
-    async fn create(&self, who: &SubjectKey) -> Result<SubjectRow, EngineError> {
+    /// One whom nobody met before has no documents; who was made meanwhile by another may have.
+    async fn create(&self, who: &SubjectKey, names: &[&str]) -> Result<OpenedSubject, EngineError> {
         let secret = DataSecret::generate(&*self.entropy);
         let wrapped_key = self.keys.wrap(who, &secret).await.map_err(|e| key_error(&e))?;
         let row = SubjectRow { wrapped_key, created_at: self.clock.now() };
-        self.store.ensure_subject(who, row).await.map_err(durable)
+        let there = self.store.ensure_subject(who, row.clone()).await.map_err(durable)?;
+        if there == row {
+            let documents = names.iter().map(|name| ((*name).to_owned(), None)).collect();
+            return Ok(OpenedSubject { row, documents });
+        }
+        self.store.open_subject(who, names).await.map_err(durable)?.ok_or(EngineError::Conflict)
     }
 
     async fn load(
         &self,
         who: &SubjectKey,
         row: &SubjectRow,
+        document: Option<DocumentVersion>,
         seen: &Announced,
     ) -> Result<Arc<Person>, EngineError> {
         let secret = self.secret(who, row).await?;
         let data_key = secret.sealing_key("data");
-        let document = self.store.document(who, known::DOCUMENT).await.map_err(durable)?;
         let (known, known_version) = match document {
             Some(document) => {
                 let json = data_key.open(&bound(who, document.version), &document.sealed).ok();
@@ -186,7 +236,8 @@ impl People {
     /// The person as the store has them now, whatever is cached.
     pub(crate) async fn fresh(&self, who: &SubjectKey) -> Result<Option<Arc<Person>>, EngineError> {
         // Not by way of the cache: there, one who began to read before may read for all.
-        match self.read(who, &Announced::default(), false).await {
+        let how = Reading { seen: &Announced::default(), create: false, beside: None };
+        match self.read(who, how).await {
             Ok(person) => {
                 self.cache.insert(who.clone(), person.clone()).await;
                 Ok(Some(person))

@@ -234,6 +234,27 @@ impl Profiles {
         self.read_after(person, (person.who.clone(), name.to_owned()), None).await
     }
 
+    /// Takes up what was read together with a person. What is cached already is left, for it may be newer.
+    pub(crate) async fn came_with(&self, person: &Person, documents: Vec<(String, Option<DocumentVersion>)>) {
+        for (name, document) in documents {
+            let key = (person.who.clone(), name);
+            let read = async { Ok(Cached { lookup: self.lookup(person, &key, document)?, seen: None }) };
+            // One that does not open is read again by whoever needs it, and reported there.
+            let _: Result<Cached, Arc<EngineError>> = self.cache.try_get_with_by_ref(&key, read).await;
+        }
+    }
+
+    fn lookup(
+        &self,
+        person: &Person,
+        key: &(SubjectKey, String),
+        document: Option<DocumentVersion>,
+    ) -> Result<Lookup, EngineError> {
+        let Some(document) = document else { return Ok(Lookup::Absent) };
+        let profile = open(person, &key.1, &document)?;
+        Ok(Lookup::Found(Arc::new(self.counted(key, profile))))
+    }
+
     /// The profile, read anew because a version was announced that `outdated` was read before.
     pub(crate) async fn renew(
         &self,
@@ -257,14 +278,8 @@ impl Profiles {
         seen: Option<u64>,
     ) -> Result<Cached, EngineError> {
         let read = async {
-            let lookup = match self.store.document(&person.who, &key.1).await.map_err(durable)? {
-                None => Lookup::Absent,
-                Some(document) => {
-                    let profile = open(person, &key.1, &document)?;
-                    Lookup::Found(Arc::new(self.counted(&key, profile)))
-                }
-            };
-            Ok(Cached { lookup, seen })
+            let document = self.store.document(&person.who, &key.1).await.map_err(durable)?;
+            Ok(Cached { lookup: self.lookup(person, &key, document)?, seen })
         };
         self.cache
             .try_get_with_by_ref(&key, read)
