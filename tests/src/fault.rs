@@ -9,7 +9,8 @@ use keyward_domain::{CeremonyId, CredentialId, DecisionId, SessionId, SubjectKey
 use keyward_store::{
     AuditLog, AuditRow, AuditSelection, CosignatureRow, CredentialRow, Credentials, DocumentVersion,
     Documents, DurableStore, HotRead, HotStore, HotView, HotWrite, HotWritten, LogTree, OpenedSubject,
-    Removed, SampleRow, Samples, StoreError, StoreResult, SubjectRow, Subjects, Tile, TreeHead,
+    Policies, PolicyRow, Removed, SampleRow, Samples, StoreError, StoreResult, SubjectRow, Subjects, Tile,
+    TreeHead,
 };
 
 /// What is out of order. Clones share the switches.
@@ -226,6 +227,19 @@ impl Samples for FaultyDurable {
     }
     async fn clear_samples(&self, who: &SubjectKey, name: &str) -> StoreResult<()> {
         self.inner.clear_samples(who, name).await
+    }
+}
+
+#[async_trait]
+impl Policies for FaultyDurable {
+    async fn keep_policy(&self, row: PolicyRow) -> StoreResult<()> {
+        self.inner.keep_policy(row).await
+    }
+    async fn policy(&self, digest: &[u8; 32]) -> StoreResult<Option<PolicyRow>> {
+        self.inner.policy(digest).await
+    }
+    async fn policies(&self) -> StoreResult<Vec<([u8; 32], Timestamp)>> {
+        self.inner.policies().await
     }
 }
 

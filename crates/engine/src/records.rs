@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use keyward_audit::{AdministratorRead, Event, InclusionProof, Leaf, Record, RecordError};
 use keyward_domain::{CallerId, DecisionId, Outcome, SubjectId, SubjectKey, TenantId, Timestamp};
+use keyward_policy::PolicySet;
 use keyward_seal::Bound;
-use keyward_store::{AuditRow, AuditSelection, DECISION_KIND};
+use keyward_store::{AuditRow, AuditSelection, DECISION_KIND, PolicyRow};
 
 use crate::people::{Person, durable};
 use crate::{Engine, EngineError};
@@ -300,13 +301,17 @@ impl Engine {
         Ok(person)
     }
 
-    /// Records that decisions are made by another policy than the log last said, if so. To be called once stores answer;
-    /// replicas that start together may each record it.
+    /// Keeps the policy set in force, so that whoever reads a decision finds what decided, and records that it is another
+    /// one than the log last said, if so. To be called once stores answer; replicas that start together may each record it.
     ///
     /// # Errors
     /// [`EngineError::StoreUnavailable`]; then it is to be called again.
     pub async fn record_policy(&self) -> Result<(), EngineError> {
-        let in_force = self.policy.load().digest();
+        let policy = self.policy.load_full();
+        let in_force = policy.digest();
+        let (text, schema) = (policy.text().to_owned(), PolicySet::schema().to_owned());
+        let row = PolicyRow { digest: in_force, text, schema, since: self.clock.now() };
+        self.durable.keep_policy(row).await.map_err(durable)?;
         let digest = keyward_audit::hex(&in_force);
         let previous = self.recorded_policy().await?;
         if previous.as_ref() != Some(&digest) {

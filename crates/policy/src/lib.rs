@@ -18,4 +18,4 @@ pub use facts::{
     AuthenticatorFacts, ClaimAges, Facts, IntegrityFacts, MissingFacts, NonceState, PasskeyFact,
 };
 pub use ladder::Verdict;
-pub use set::{Answer, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet};
+pub use set::{Answer, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet, digest_of};

@@ -33,6 +33,7 @@ static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
 /// A set of policies that parsed and passed the schema in strict mode.
 #[derive(Debug)]
 pub struct PolicySet {
+    text: String,
     digest: [u8; 32],
     authorizer: Authorizer,
     vocabulary: Vocabulary,
@@ -91,7 +92,8 @@ impl PolicySet {
         validate(policies, &named)?;
         let vocabulary = Vocabulary::new(roles(&named))?;
         Ok(Self {
-            digest: digest_of(policies),
+            text: policies.to_owned(),
+            digest: digest_of(SCHEMA, policies),
             authorizer: Authorizer::new(),
             slices: Slices::new(&vocabulary, &named)?,
             index: named.iter().enumerate().map(|(i, policy)| (policy.id().clone(), i)).collect(),
@@ -104,6 +106,16 @@ impl PolicySet {
     /// SHA-256 of the policy text and the schema it was read under: the version that a decision names.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The policies as they were read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The schema that policies are read under.
+    pub fn schema() -> &'static str {
+        SCHEMA
     }
 
     /// The roles that some policy names; a person's other roles make no difference.
@@ -255,9 +267,10 @@ fn roles(policies: &[Policy]) -> BTreeSet<String> {
     roles.map(|uid| uid.id().unescaped().to_owned()).collect()
 }
 
-fn digest_of(policies: &str) -> [u8; 32] {
+/// The digest of policies that are read under a schema; see [`PolicySet::digest`].
+pub fn digest_of(schema: &str, policies: &str) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
-    for part in [SCHEMA, policies] {
+    for part in [schema, policies] {
         context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(part.as_bytes());
     }

@@ -7,6 +7,7 @@ mod credentials;
 mod documents;
 mod file;
 mod hot;
+mod policies;
 mod samples;
 mod store;
 mod subjects;

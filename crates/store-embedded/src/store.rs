@@ -14,7 +14,10 @@ use crate::{file, transfer};
 pub(crate) const STATE_FILE: &str = "state.db";
 pub(crate) const AUDIT_FILE: &str = "audit.db";
 pub(crate) const TREE_FILE: &str = "tree.db";
-const STATE_STEPS: &[file::Step] = &[(1, "subjects", include_str!("../migrations/state/0001_subjects.sql"))];
+const STATE_STEPS: &[file::Step] = &[
+    (1, "subjects", include_str!("../migrations/state/0001_subjects.sql")),
+    (2, "policies", include_str!("../migrations/state/0002_policies.sql")),
+];
 
 /// Durable state in a directory of this machine. Cheap to clone; all clones share the connections.
 ///

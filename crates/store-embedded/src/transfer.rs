@@ -15,7 +15,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::file::{self, error, from_column, to_column};
 use crate::samples::{column, decision_from};
 use crate::store::{AUDIT_FILE, STATE_FILE, TREE_FILE};
-use crate::{EmbeddedStore, audit, credentials};
+use crate::{EmbeddedStore, audit, credentials, policies};
 
 /// Is in the directory while it is being filled: three files are not committed in one step.
 const FILLING: &str = "import-unfinished";
@@ -294,6 +294,22 @@ impl EmbeddedTransfer {
             .collect()
     }
 
+    async fn policies(&mut self, after: Option<&Row>, most: i64) -> StoreResult<Vec<Row>> {
+        let digest = match after {
+            Some(Row::Policy(row)) => row.digest.as_slice(),
+            _ => [].as_slice(),
+        };
+        let rows: Vec<policies::Columns> = sqlx::query_as(
+            "SELECT digest, text, schema, since_us FROM policy WHERE digest > ? ORDER BY digest LIMIT ?",
+        )
+        .bind(digest)
+        .bind(most)
+        .fetch_all(&mut self.state)
+        .await
+        .map_err(error)?;
+        rows.into_iter().map(|columns| policies::from_columns(columns).map(Row::Policy)).collect()
+    }
+
     async fn put_one(&mut self, row: Row) -> StoreResult<()> {
         let query = match row {
             Row::Subject(who, row) => sqlx::query(
@@ -350,6 +366,13 @@ impl EmbeddedTransfer {
                 return Ok(());
             }
             row @ (Row::Head(_) | Row::Tile(_) | Row::Cosignature(_)) => return self.put_tree(row).await,
+            Row::Policy(row) => {
+                sqlx::query("INSERT INTO policy (digest, text, schema, since_us) VALUES (?, ?, ?, ?)")
+                    .bind(row.digest.to_vec())
+                    .bind(row.text)
+                    .bind(row.schema)
+                    .bind(row.since.micros)
+            }
         };
         query.execute(&mut self.state).await.map_err(error)?;
         Ok(())
@@ -398,13 +421,14 @@ fn damaged() -> StoreError {
 #[async_trait]
 impl Transfer for EmbeddedTransfer {
     async fn counts(&mut self) -> StoreResult<Counts> {
-        let (subjects, credentials, documents, samples): (i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM subject), (SELECT count(*) FROM credential), \
-             (SELECT count(*) FROM document), (SELECT count(*) FROM sample)",
-        )
-        .fetch_one(&mut self.state)
-        .await
-        .map_err(error)?;
+        let (subjects, credentials, documents, samples, policies): (i64, i64, i64, i64, i64) =
+            sqlx::query_as(
+                "SELECT (SELECT count(*) FROM subject), (SELECT count(*) FROM credential), \
+             (SELECT count(*) FROM document), (SELECT count(*) FROM sample), (SELECT count(*) FROM policy)",
+            )
+            .fetch_one(&mut self.state)
+            .await
+            .map_err(error)?;
         let (records,): (i64,) =
             sqlx::query_as("SELECT count(*) FROM record").fetch_one(&mut self.audit).await.map_err(error)?;
         let (tree,): (i64,) = sqlx::query_as(
@@ -420,6 +444,7 @@ impl Transfer for EmbeddedTransfer {
             samples: from_column(samples)?,
             records: from_column(records)?,
             tree: from_column(tree)?,
+            policies: from_column(policies)?,
         })
     }
 
@@ -434,7 +459,8 @@ impl Transfer for EmbeddedTransfer {
                 4 => self.records(after, most).await?,
                 5 => self.head(after).await?,
                 6 => self.tiles(after, most).await?,
-                _ => self.cosignatures(after, most).await?,
+                7 => self.cosignatures(after, most).await?,
+                _ => self.policies(after, most).await?,
             };
             if !rows.is_empty() {
                 return Ok(rows);

@@ -8,6 +8,7 @@ mod credentials;
 mod documents;
 mod error;
 mod link;
+mod policies;
 mod samples;
 mod schema;
 mod settings;

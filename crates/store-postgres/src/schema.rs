@@ -16,6 +16,7 @@ const STEPS: &[Source] = &[
     (1, "state", include_str!("../migrations/0001_state.sql")),
     (2, "log", include_str!("../migrations/0002_log.sql")),
     (3, "tree", include_str!("../migrations/0003_tree.sql")),
+    (4, "expand: policy sets", include_str!("../migrations/0004_policies.sql")),
 ];
 
 /// What the name of a step begins with that only adds what older programs need not know.

@@ -6,7 +6,7 @@ use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, Encode, Type};
 
-use crate::{advice, audit, credentials, documents, samples, schema, subjects, transfer, tree};
+use crate::{advice, audit, credentials, documents, policies, samples, schema, subjects, transfer, tree};
 
 /// See [`crate::connections`].
 pub(crate) const BEGIN_SESSION: &str = "SELECT set_config('statement_timeout', $1::TEXT, false), \
@@ -20,6 +20,7 @@ pub const STATEMENTS: &[&[&str]] = &[
     credentials::STATEMENTS,
     documents::STATEMENTS,
     samples::STATEMENTS,
+    policies::STATEMENTS,
     audit::STATEMENTS,
     schema::STATEMENTS,
     advice::STATEMENTS,

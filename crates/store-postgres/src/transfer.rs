@@ -17,7 +17,7 @@ use crate::audit::{self, READ};
 use crate::error::error;
 use crate::samples::decision_from;
 use crate::statement::{from_column, limit, to_column, values};
-use crate::{PostgresSettings, PostgresStore, credentials, link, schema, tree};
+use crate::{PostgresSettings, PostgresStore, credentials, link, policies, schema, tree};
 
 /// As the database was when the first statement ran.
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -39,7 +39,8 @@ const SET_HEAD: &str = "UPDATE log_head SET size = (SELECT coalesce(max(log_inde
 const COUNTS: &str = "SELECT (SELECT count(*) FROM subject), (SELECT count(*) FROM credential), \
      (SELECT count(*) FROM document), (SELECT count(*) FROM sample), (SELECT count(*) FROM record), \
      (SELECT count(*) FROM tree_head WHERE note <> '') + (SELECT count(*) FROM tile) \
-         + (SELECT count(*) FROM cosignature)";
+         + (SELECT count(*) FROM cosignature), \
+     (SELECT count(*) FROM policy_set)";
 
 // Pages go by the primary key, in whatever order the database keeps it.
 const SUBJECTS: &str = "SELECT tenant, subject, wrapped_key, created_at_us FROM subject \
@@ -62,10 +63,24 @@ const TILES: &str = "SELECT level, place, hashes FROM tile \
 const COSIGNATURES: &str = "SELECT size, witness, note, line FROM cosignature \
      WHERE (size, witness) > ($1::BIGINT, $2::TEXT) ORDER BY size, witness LIMIT $3::BIGINT";
 
+const POLICIES: &str = "SELECT digest, policies, schema_text, since_us FROM policy_set \
+     WHERE digest > $1::BYTEA ORDER BY digest LIMIT $2::BIGINT";
+
 pub(crate) use put::STATEMENTS as PUT_STATEMENTS;
 
-pub(crate) const STATEMENTS: &[&str] =
-    &[OTHERS, LOCK_HEAD, SET_HEAD, COUNTS, SUBJECTS, CREDENTIALS, DOCUMENTS, SAMPLES, TILES, COSIGNATURES];
+pub(crate) const STATEMENTS: &[&str] = &[
+    OTHERS,
+    LOCK_HEAD,
+    SET_HEAD,
+    COUNTS,
+    SUBJECTS,
+    CREDENTIALS,
+    DOCUMENTS,
+    SAMPLES,
+    TILES,
+    COSIGNATURES,
+    POLICIES,
+];
 
 type CredentialColumns = (String, Vec<u8>, String, Vec<u8>, String, i64, Option<i64>, i64);
 type DocumentColumns = (String, String, String, i64, i64, Vec<u8>);
@@ -250,6 +265,15 @@ impl PostgresTransfer {
             })
             .collect()
     }
+
+    async fn policies(&mut self, after: Option<&Row>, most: usize) -> StoreResult<Vec<Row>> {
+        let digest = match after {
+            Some(Row::Policy(row)) => row.digest.as_slice(),
+            _ => [].as_slice(),
+        };
+        let rows: Vec<policies::Columns> = self.rows(POLICIES, values![digest, limit(most)]).await?;
+        rows.into_iter().map(|columns| policies::from_columns(columns).map(Row::Policy)).collect()
+    }
 }
 
 /// Refuses when others are connected. One that has just gone is seen for a moment longer.
@@ -279,8 +303,8 @@ fn damaged() -> StoreError {
 #[async_trait]
 impl Transfer for PostgresTransfer {
     async fn counts(&mut self) -> StoreResult<Counts> {
-        let counts: Option<(i64, i64, i64, i64, i64, i64)> = self.row(COUNTS, values![]).await?;
-        let (subjects, credentials, documents, samples, records, tree) = counts.unwrap_or_default();
+        let counts: Option<(i64, i64, i64, i64, i64, i64, i64)> = self.row(COUNTS, values![]).await?;
+        let (subjects, credentials, documents, samples, records, tree, policies) = counts.unwrap_or_default();
         Ok(Counts {
             subjects: from_column(subjects)?,
             credentials: from_column(credentials)?,
@@ -288,6 +312,7 @@ impl Transfer for PostgresTransfer {
             samples: from_column(samples)?,
             records: from_column(records)?,
             tree: from_column(tree)?,
+            policies: from_column(policies)?,
         })
     }
 
@@ -301,7 +326,8 @@ impl Transfer for PostgresTransfer {
                 4 => self.records(after, limit).await?,
                 5 => self.head(after).await?,
                 6 => self.tiles(after, limit).await?,
-                _ => self.cosignatures(after, limit).await?,
+                7 => self.cosignatures(after, limit).await?,
+                _ => self.policies(after, limit).await?,
             };
             if !rows.is_empty() {
                 return Ok(rows);

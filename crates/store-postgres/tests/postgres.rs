@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use keyward_domain::{CredentialId, DecisionId, SubjectId, SubjectKey, TenantId, Timestamp};
 use keyward_store::{
-    AuditLog, AuditRow, CredentialRow, Credentials, DECISION_KIND, Documents, SampleRow, Samples, StoreError,
-    SubjectRow, Subjects, conformance,
+    AuditLog, AuditRow, CredentialRow, Credentials, DECISION_KIND, Documents, Policies, PolicyRow, SampleRow,
+    Samples, StoreError, SubjectRow, Subjects, conformance,
 };
 use keyward_store_postgres::{PostgresSettings, PostgresStore, STATEMENTS, SchemaState, Tls};
 use keyward_testkit::{Durability, PostgresServer};
@@ -143,6 +143,8 @@ async fn a_role_with_the_documented_grants_serves_and_can_do_no_more() {
     let mut connection = PgConnection::connect(&settings.url).await.expect("connects");
     for forbidden in [
         "DELETE FROM record",
+        "DELETE FROM policy_set",
+        "UPDATE policy_set SET policies = ''",
         "UPDATE record SET sealed = ''",
         "UPDATE record SET log_index = 7",
         "TRUNCATE record",
@@ -184,6 +186,8 @@ async fn everything(store: &PostgresStore) {
     store.add_samples(&alice(), "p", vec![sample]).await.expect("added");
     store.retract_samples(&alice(), DecisionId(Uuid::from_u128(1))).await.expect("retracted");
     store.clear_samples(&alice(), "p").await.expect("cleared");
+    let policy = PolicyRow { digest: [1; 32], text: "p".to_owned(), schema: "s".to_owned(), since: at };
+    store.keep_policy(policy).await.expect("kept");
     assert_eq!(store.append(vec![record(1)]).await, Ok(0));
     assert!(store.remove_document(&alice(), "p").await.expect("removed"));
     assert!(store.erase_subject(&alice()).await.expect("erased").anything());

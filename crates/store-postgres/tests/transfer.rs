@@ -6,8 +6,8 @@ use std::time::Duration;
 use keyward_domain::{CredentialId, DecisionId, SubjectId, SubjectKey, TenantId, Timestamp};
 use keyward_store::transfer::{Row, Transfer};
 use keyward_store::{
-    AuditLog, AuditRow, CosignatureRow, CredentialRow, DurableStore, SampleRow, StoreError, SubjectRow, Tile,
-    TreeHead,
+    AuditLog, AuditRow, CosignatureRow, CredentialRow, DurableStore, PolicyRow, SampleRow, StoreError,
+    SubjectRow, Tile, TreeHead,
 };
 use keyward_store_embedded::EmbeddedStore;
 use keyward_store_postgres::{PostgresSettings, PostgresStore, Tls};
@@ -74,6 +74,11 @@ async fn fill(store: &dyn DurableStore) {
     let head = TreeHead { size: 700, signed_at: at(9), note: "a checkpoint\n".to_owned() };
     let tile = |index| Tile { level: 0, index, hashes: vec![7; 32 * 100] };
     store.advance(0, head, (0..3).map(tile).collect()).await.expect("advanced");
+    for n in 0..70 {
+        let text = "permit (principal, action, resource);\n".repeat(usize::from(n));
+        let policy = PolicyRow { digest: [n; 32], text, schema: "é".to_owned(), since: at(n.into()) };
+        store.keep_policy(policy).await.expect("kept");
+    }
     let cosignature = |size| CosignatureRow {
         size,
         witness: "witness".to_owned(),

@@ -13,6 +13,7 @@ mod documents;
 mod expiry;
 mod hot;
 mod keys;
+mod policies;
 mod samples;
 mod subjects;
 mod tree;
@@ -31,6 +32,7 @@ pub async fn durable<S: DurableStore + 'static>(make: impl AsyncFn() -> S) {
     credentials::all(&make).await;
     documents::all(&make).await;
     samples::all(&make).await;
+    policies::all(&make).await;
     audit::all(&make).await;
     tree::all(&make).await;
 }

@@ -200,6 +200,32 @@ pub trait Samples: Send + Sync {
 /// How many samples are kept under one name.
 pub const KEPT_SAMPLES: usize = 200;
 
+/// A policy set that was in force. Decisions name it by its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRow {
+    /// SHA-256 over schema and text, as `keyward-policy` computes it.
+    pub digest: [u8; 32],
+    /// The policies, as they were read.
+    pub text: String,
+    /// The schema that they were read under.
+    pub schema: String,
+    /// Since when it is kept: when it came into force for the first time, or a moment later.
+    pub since: Timestamp,
+}
+
+/// Policy sets, each once. They are nobody's secret, and are never removed: records name them for as long as those last.
+#[async_trait]
+pub trait Policies: Send + Sync {
+    /// Keeps a policy set; one whose digest is there already is left as it is.
+    async fn keep_policy(&self, row: PolicyRow) -> StoreResult<()>;
+
+    /// The policy set of a digest.
+    async fn policy(&self, digest: &[u8; 32]) -> StoreResult<Option<PolicyRow>>;
+
+    /// The digests of all of them, with the time since when each is kept, the oldest first.
+    async fn policies(&self) -> StoreResult<Vec<([u8; 32], Timestamp)>>;
+}
+
 /// Everything durable, as one adapter gives it.
-pub trait DurableStore: Subjects + Credentials + Documents + Samples + AuditLog + LogTree {}
-impl<T: Subjects + Credentials + Documents + Samples + AuditLog + LogTree> DurableStore for T {}
+pub trait DurableStore: Subjects + Credentials + Documents + Samples + Policies + AuditLog + LogTree {}
+impl<T: Subjects + Credentials + Documents + Samples + Policies + AuditLog + LogTree> DurableStore for T {}

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use keyward_domain::SubjectKey;
 
 use crate::{
-    AuditRow, CosignatureRow, CredentialRow, DocumentVersion, SampleRow, StoreResult, SubjectRow, Tile,
-    TreeHead,
+    AuditRow, CosignatureRow, CredentialRow, DocumentVersion, PolicyRow, SampleRow, StoreResult, SubjectRow,
+    Tile, TreeHead,
 };
 
 /// A row of any kind. The order of the kinds is the order in which they are read.
@@ -29,11 +29,13 @@ pub enum Row {
     Tile(Tile),
     /// A witness's signature.
     Cosignature(CosignatureRow),
+    /// A policy set.
+    Policy(PolicyRow),
 }
 
 impl Row {
     /// How many kinds there are.
-    pub const KINDS: usize = 8;
+    pub const KINDS: usize = 9;
 
     /// The place of its kind in the order in which kinds are read.
     pub fn kind(&self) -> usize {
@@ -46,6 +48,7 @@ impl Row {
             Self::Head(..) => 5,
             Self::Tile(..) => 6,
             Self::Cosignature(..) => 7,
+            Self::Policy(..) => 8,
         }
     }
 }
@@ -65,12 +68,20 @@ pub struct Counts {
     pub records: u64,
     /// Rows of the tree over it: checkpoint, tiles and cosignatures.
     pub tree: u64,
+    /// Policy sets.
+    pub policies: u64,
 }
 
 impl Counts {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.subjects + self.credentials + self.documents + self.samples + self.records + self.tree
+        self.subjects
+            + self.credentials
+            + self.documents
+            + self.samples
+            + self.records
+            + self.tree
+            + self.policies
     }
 
     /// Counts a row.
@@ -82,6 +93,7 @@ impl Counts {
             Row::Sample(..) => &mut self.samples,
             Row::Record(..) => &mut self.records,
             Row::Head(..) | Row::Tile(..) | Row::Cosignature(..) => &mut self.tree,
+            Row::Policy(..) => &mut self.policies,
         };
         *count += 1;
     }

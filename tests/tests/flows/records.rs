@@ -264,5 +264,12 @@ async fn another_policy_in_force_is_on_record() {
     };
     assert_eq!((found.len(), &found[0].facts["previous"]), (2, &first));
     assert_ne!(found[0].facts["digest"], first);
+    // Both texts are kept, for whoever reads what they decided.
+    let kept = place.world.store.policies().await.expect("listed");
+    let kept: Vec<String> = kept.iter().map(|(digest, _)| keyward_audit::hex(digest)).collect();
+    assert_eq!(kept.len(), 2, "each once");
+    for digest in found.iter().map(|record| &record.facts["digest"]) {
+        assert!(kept.contains(digest), "{digest} is not among {kept:?}");
+    }
     place.door.close().await;
 }

@@ -33,6 +33,9 @@ const PUT_TILES: &str = "INSERT INTO tile (level, place, hashes) \
 const PUT_COSIGNATURES: &str = "INSERT INTO cosignature (size, witness, note, line) \
      SELECT * FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[])";
 
+const PUT_POLICIES: &str = "INSERT INTO policy_set (digest, policies, schema_text, since_us) \
+     SELECT * FROM unnest($1::BYTEA[], $2::TEXT[], $3::TEXT[], $4::BIGINT[])";
+
 pub(crate) const STATEMENTS: &[&str] = &[
     PUT_SUBJECTS,
     PUT_CREDENTIALS,
@@ -42,6 +45,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PUT_HEAD,
     PUT_TILES,
     PUT_COSIGNATURES,
+    PUT_POLICIES,
 ];
 
 /// Tenant and subject of a row that has them.
@@ -52,7 +56,7 @@ fn whose(row: &Row) -> (&str, Option<&str>) {
         }
         Row::Credential(row) => (row.who.tenant.as_str(), Some(row.who.subject.as_str())),
         Row::Record(_, row) => (row.tenant.as_str(), row.subject.as_ref().map(SubjectId::as_str)),
-        Row::Head(_) | Row::Tile(_) | Row::Cosignature(_) => ("", None),
+        Row::Head(_) | Row::Tile(_) | Row::Cosignature(_) | Row::Policy(_) => ("", None),
     }
 }
 
@@ -146,5 +150,19 @@ pub(super) fn columns(rows: &[Row]) -> StoreResult<(&'static str, PgArguments)> 
             }
             (PUT_COSIGNATURES, values![sizes, witnesses, notes, lines])
         }
+        Some(Row::Policy(..)) => (PUT_POLICIES, policies(rows)?),
     })
+}
+
+fn policies(rows: &[Row]) -> StoreResult<PgArguments> {
+    let (mut digests, mut texts) = (Vec::new(), Vec::new());
+    let (mut schemas, mut times) = (Vec::new(), Vec::new());
+    for row in rows {
+        let Row::Policy(row) = row else { continue };
+        digests.push(row.digest.as_slice());
+        texts.push(row.text.as_str());
+        schemas.push(row.schema.as_str());
+        times.push(row.since.micros);
+    }
+    Ok(values![digests, texts, schemas, times])
 }

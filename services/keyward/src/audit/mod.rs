@@ -2,6 +2,7 @@
 
 mod archive;
 mod export;
+mod policy;
 mod record;
 
 use std::io::{self, Write};
@@ -33,6 +34,12 @@ pub enum AuditCommand {
     Verify(VerifyOptions),
     /// Check one record with its proof, offline, and print it as it was committed to. Exit code 1 when it does not hold.
     Check(CheckOptions),
+    /// Print a policy set that was in force, as it was read; without a digest, list them, the oldest first.
+    Policy {
+        /// The digest that a decision's record names, or its first eight digits or more.
+        #[arg(value_name = "DIGEST")]
+        digest: Option<String>,
+    },
     /// Print the newest checkpoint.
     Checkpoint,
     /// Print the public key that checkpoints are signed with, for `verify --key` and for witnesses.
@@ -61,7 +68,10 @@ pub fn offline(command: &AuditCommand, out: &mut impl Write) -> Option<Outcome> 
     match command {
         AuditCommand::Verify(options) => Some(check(options, out)),
         AuditCommand::Check(options) => Some(record::check(options, out)),
-        AuditCommand::Export { .. } | AuditCommand::Checkpoint | AuditCommand::Key => None,
+        AuditCommand::Export { .. }
+        | AuditCommand::Policy { .. }
+        | AuditCommand::Checkpoint
+        | AuditCommand::Key => None,
     }
 }
 
@@ -124,6 +134,13 @@ pub async fn run(command: &AuditCommand, settings: &Settings, out: &mut impl Wri
             let store = open_durable(settings).await?;
             let head = store.head().await?.ok_or("there is no checkpoint yet: has `keyward serve` run?")?;
             write!(out, "{}", head.note)?;
+        }
+        AuditCommand::Policy { digest } => {
+            let store = open_durable(settings).await?;
+            match digest {
+                Some(digest) => write!(out, "{}", policy::text(&*store, digest).await?)?,
+                None => policy::list(&*store, out).await?,
+            }
         }
         AuditCommand::Export { out: dir } => {
             let store = open_durable(settings).await?;

@@ -7,7 +7,11 @@ use std::process::ExitCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use keyward_audit::{Checkpoint, InclusionProof, Leaf, VerifierKey, commitment_to, included, leaf_hash};
+use keyward_audit::{
+    Checkpoint, Event, InclusionProof, Leaf, Record, Replay, VerifierKey, commitment_to, hex, included,
+    leaf_hash, replay,
+};
+use keyward_policy::PolicySet;
 use serde_json::Value;
 
 use super::Outcome;
@@ -21,6 +25,10 @@ pub struct CheckOptions {
     /// The log's public key, as `keyward audit key` prints it.
     #[arg(long, value_name = "VKEY")]
     pub key: String,
+    /// The policy set that decided, as `keyward audit policy` prints it: a decision is made again from its record, and must
+    /// come out the same.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 }
 
 /// Checks it, and prints the record as it was committed to.
@@ -29,26 +37,52 @@ pub struct CheckOptions {
 /// When the file or the key cannot be read, or `out` cannot be written.
 pub(super) fn check(options: &CheckOptions, out: &mut impl Write) -> Outcome {
     let key = VerifierKey::parse(&options.key)?;
+    let policy = options.policy.as_ref().map(std::fs::read_to_string).transpose()?;
+    let policy = policy.map(|text| PolicySet::parse(&text)).transpose()?;
     let answer: Value = serde_json::from_str(&std::fs::read_to_string(&options.file)?)?;
-    match proven(&answer, &key) {
-        Ok((index, size, record)) => {
-            writeln!(
-                out,
-                "ok  record {index} is in the log of {}, as its first {size} records are signed",
-                key.name()
-            )?;
-            writeln!(out, "{record}")?;
-            Ok(ExitCode::SUCCESS)
+    let (index, size, record) = match proven(&answer, &key) {
+        Ok(proven) => proven,
+        Err(what) => return wrong(&what, out),
+    };
+    let signed =
+        format!("record {index} is in the log of {}, as its first {size} records are signed", key.name());
+    writeln!(out, "ok  {signed}")?;
+    if let Some(policy) = &policy {
+        match replayed(&record, policy) {
+            Ok(said) => writeln!(out, "ok  {said}")?,
+            Err(what) => return wrong(&what, out),
         }
-        Err(what) => {
-            writeln!(out, "WRONG  {what}")?;
-            Ok(ExitCode::FAILURE)
+    }
+    writeln!(out, "{}", serde_json::to_string_pretty(&record)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wrong(what: &str, out: &mut impl Write) -> Outcome {
+    writeln!(out, "WRONG  {what}")?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// What came of making the decision again.
+fn replayed(record: &Record, policy: &PolicySet) -> Result<String, String> {
+    let Event::Decision(decision) = &record.event else {
+        return Err("the record is not of a decision".to_owned());
+    };
+    match replay(decision, policy) {
+        Replay::Same => {
+            Ok(format!("the policy set that decided gives the same answer: {}", decision.outcome))
+        }
+        Replay::OtherPolicy => {
+            let (decided, given) = (&decision.policy_digest, hex(&policy.digest()));
+            Err(format!("the policy set with the digest {decided} decided; this one has {given}"))
+        }
+        Replay::Differs { now } => {
+            Err(format!("{} was recorded; the same policy set gives {now}", decision.outcome))
         }
     }
 }
 
 /// The index, the size of the log, and the record, when all of it holds.
-fn proven(answer: &Value, key: &VerifierKey) -> Result<(u64, u64, String), String> {
+fn proven(answer: &Value, key: &VerifierKey) -> Result<(u64, u64, Record), String> {
     let text = answer["proof"]["text"].as_str().ok_or("there is no proof.text")?;
     let opening =
         answer["opening"].as_str().ok_or("there is no opening: the record cannot be read any more")?;
@@ -60,7 +94,6 @@ fn proven(answer: &Value, key: &VerifierKey) -> Result<(u64, u64, String), Strin
     if !included(&leaf_hash(&commitment), proof.index, tree.size, &proof.hashes, &tree.root) {
         return Err(format!("this is not record {} of the log that the checkpoint signs", proof.index));
     }
-    let record = serde_json::to_string_pretty(&record).map_err(|e| e.to_string())?;
     Ok((proof.index, tree.size, record))
 }
 
@@ -68,7 +101,7 @@ fn proven(answer: &Value, key: &VerifierKey) -> Result<(u64, u64, String), Strin
 mod tests {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::Ed25519KeyPair;
-    use keyward_audit::{Edge, Event, KeyKind, NoteSigner, Record, SALT_BYTES};
+    use keyward_audit::{Edge, KeyKind, NoteSigner, SALT_BYTES};
     use keyward_domain::{SubjectKey, Timestamp};
     use serde_json::json;
 
@@ -89,7 +122,7 @@ mod tests {
         let answer =
             |opening: &[u8]| json!({ "proof": { "text": proof }, "opening": STANDARD.encode(opening) });
         let (index, size, shown) = proven(&answer(&leaf.opening), signer.key()).unwrap();
-        assert!((index, size) == (0, 1) && shown.contains("\"exported\""), "{shown}");
+        assert_eq!((index, size, &shown), (0, 1, &record));
         let changed = String::from_utf8_lossy(&leaf.opening).replace("7000000", "8000000").into_bytes();
         assert_ne!(changed, leaf.opening);
         assert!(proven(&answer(&changed), signer.key()).unwrap_err().contains("not record 0"));

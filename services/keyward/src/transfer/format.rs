@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use keyward_domain::{CredentialId, DecisionId, SubjectId, SubjectKey, TenantId, Timestamp};
 use keyward_store::transfer::{Counts, Row};
 use keyward_store::{
-    AuditRow, CosignatureRow, CredentialRow, DocumentVersion, SampleRow, SubjectRow, Tile, TreeHead,
+    AuditRow, CosignatureRow, CredentialRow, DocumentVersion, PolicyRow, SampleRow, SubjectRow, Tile,
+    TreeHead,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -36,6 +37,7 @@ pub(super) struct Totals {
     pub(super) samples: u64,
     pub(super) records: u64,
     pub(super) tree: u64,
+    pub(super) policies: u64,
     /// The RFC 6962 root over the records that are there, in hexadecimal.
     pub(super) log_root: String,
     /// A hash over every byte of every row, whatever their order.
@@ -51,6 +53,7 @@ impl Totals {
             samples: self.samples,
             records: self.records,
             tree: self.tree,
+            policies: self.policies,
         }
     }
 }
@@ -134,6 +137,12 @@ pub(super) enum Line {
         note: String,
         line: String,
     },
+    Policy {
+        digest: Bytes,
+        text: String,
+        schema: String,
+        since: i64,
+    },
 }
 
 impl From<Row> for Line {
@@ -190,6 +199,12 @@ impl From<Row> for Line {
             Row::Cosignature(row) => {
                 Self::Cosignature { size: row.size, witness: row.witness, note: row.note, line: row.line }
             }
+            Row::Policy(row) => Self::Policy {
+                digest: Bytes(row.digest.to_vec()),
+                text: row.text,
+                schema: row.schema,
+                since: row.since.micros,
+            },
         }
     }
 }
@@ -241,6 +256,10 @@ impl Line {
             Self::Tile { level, index, hashes } => Row::Tile(Tile { level, index, hashes: hashes.0 }),
             Self::Cosignature { size, witness, note, line } => {
                 Row::Cosignature(CosignatureRow { size, witness, note, line })
+            }
+            Self::Policy { digest, text, schema, since } => {
+                let digest = digest.0.try_into().map_err(|_| "the digest has not 32 bytes")?;
+                Row::Policy(PolicyRow { digest, text, schema, since: time(since) })
             }
         })
     }

@@ -184,8 +184,14 @@ fn bar(what: &'static str, rows: u64) -> ProgressBar {
 
 fn report(what: &str, totals: &Totals) {
     println!(
-        "{what}: {} subjects, {} passkeys, {} versions of documents, {} samples, {} records, {} rows of the tree",
-        totals.subjects, totals.credentials, totals.documents, totals.samples, totals.records, totals.tree
+        "{what}: {} subjects, {} passkeys, {} versions of documents, {} samples, {} records, {} rows of the tree, {} policy sets",
+        totals.subjects,
+        totals.credentials,
+        totals.documents,
+        totals.samples,
+        totals.records,
+        totals.tree,
+        totals.policies
     );
     println!("log root: {}", totals.log_root);
     println!("content:  {}", totals.content);

@@ -32,10 +32,10 @@ impl Tally {
 
     /// What came to now.
     pub(super) fn totals(&self) -> Totals {
-        let Counts { subjects, credentials, documents, samples, records, tree } = self.counts;
+        let Counts { subjects, credentials, documents, samples, records, tree, policies } = self.counts;
         let content: Vec<u8> = self.content.iter().flat_map(|word| word.to_le_bytes()).collect();
         let (log_root, content) = (hex(&self.root.hash()), hex(&content));
-        Totals { subjects, credentials, documents, samples, records, tree, log_root, content }
+        Totals { subjects, credentials, documents, samples, records, tree, policies, log_root, content }
     }
 }
 
