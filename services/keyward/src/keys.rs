@@ -103,18 +103,27 @@ fn make(folder: &Path, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Which keys are needed, from the store and the provider alone.
+/// Which keys are needed, from the store and the provider alone. No store is made or migrated for it.
 ///
 /// # Errors
-/// When one of them cannot be opened or does not answer.
+/// When one of them is not there, cannot be opened or does not answer.
 pub async fn usage(settings: &Settings) -> Result<KeyUsage, Failure> {
-    let opened = Durable::open(settings).await?;
+    let opened =
+        Durable::open_existing(settings).await?.ok_or("there is no store yet: has `keyward serve` run?")?;
+    let usage = usage_of(settings, &opened).await;
+    opened.close().await;
+    usage
+}
+
+/// The same of a store that is open.
+///
+/// # Errors
+/// As [`usage`].
+pub async fn usage_of(settings: &Settings, opened: &Durable) -> Result<KeyUsage, Failure> {
     let store = opened.port();
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let keys = key_provider(settings, &*store, &entropy).await?;
-    let usage = key_usage(&*store, &*keys.provider).await;
-    opened.close().await;
-    Ok(usage?)
+    Ok(key_usage(&*store, &*keys.provider).await?)
 }
 
 /// One line a key, and what may be done next.

@@ -52,12 +52,13 @@ impl Finding {
 }
 
 /// Runbooks by what subjects begin with; the first that fits counts. For others there is the list of them.
-const RUNBOOKS: [(&str, &str); 16] = [
+const RUNBOOKS: [(&str, &str); 17] = [
     ("redis.password", "key-rotation.md"),
     ("redis", "redis-outage.md"),
     ("postgres", "failover.md"),
     ("store.data_dir", "failover.md"),
     ("embedded store", "restore.md"),
+    ("disk", "disk-full.md"),
     ("key ring", "restore.md"),
     ("keys", "key-rotation.md"),
     ("data keys", "key-rotation.md"),

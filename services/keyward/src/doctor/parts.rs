@@ -48,10 +48,10 @@ const OLD_KEYS_FOR: std::time::Duration = std::time::Duration::from_hours(7 * 24
 /// Every data key can be unwrapped by a key that is there, and before long by the current one.
 pub(super) async fn data_keys(settings: &Settings) -> Vec<Finding> {
     // That PostgreSQL cannot be reached is a finding of its own.
-    if !matches!(Durable::open_existing(settings).await, Ok(Some(_))) {
-        return Vec::new();
-    }
-    let usage = match keys::usage(settings).await {
+    let Ok(Some(opened)) = Durable::open_existing(settings).await else { return Vec::new() };
+    let usage = keys::usage_of(settings, &opened).await;
+    opened.close().await;
+    let usage = match usage {
         Ok(usage) => usage,
         Err(error) => return vec![Finding::fail("data keys", error.to_string(), "keyward keys status")],
     };
@@ -82,6 +82,9 @@ fn judge(usage: &KeyUsage, for_long: bool) -> Vec<Finding> {
     findings
 }
 
+/// In SQLite's words.
+const FULL: &str = "disk is full";
+
 /// The embedded store, if there is one yet, opens and is whole.
 pub(super) async fn embedded(settings: &Settings) -> Vec<Finding> {
     let dir = &settings.store.data_dir;
@@ -91,7 +94,11 @@ pub(super) async fn embedded(settings: &Settings) -> Vec<Finding> {
     let subject = format!("embedded store in {}", dir.display());
     let store = match EmbeddedStore::open(dir).await {
         Ok(store) => store,
-        // It says itself what to do: free the disk, or run the newer program.
+        Err(StoreError::Unavailable(text)) if text.contains(FULL) => {
+            let advice = "make room on the disk: nothing that was acknowledged is lost";
+            return vec![Finding::fail(format!("disk of {}", dir.display()), text, advice)];
+        }
+        // It says itself what to do: let its owner write, or run the newer program.
         Err(error @ StoreError::Unavailable(_)) => {
             return vec![Finding::fail(subject, error.to_string(), "until then nothing is allowed")];
         }

@@ -1,137 +1,49 @@
 //! `migrate`, `export`, `import`, `doctor` and `serve` on PostgreSQL, as an operator runs them; and what SIGKILL leaves.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use keyward::clock::SystemClock;
 use keyward_api::v1;
 use keyward_api::v1::decision_service_client::DecisionServiceClient;
-use keyward_domain::{Clock as _, DecisionId, TenantId};
+use keyward_domain::{DecisionId, TenantId};
 use keyward_store::DurableStore;
 use keyward_store_embedded::EmbeddedStore;
 use keyward_store_postgres::{PostgresSettings, PostgresStore, Tls};
 use keyward_testkit::{Durability, PostgresServer};
 use tempfile::TempDir;
 
+use crate::served::{Served, question, refused, run, told};
+
 /// Kills of each store. More with `KEYWARD_TEST_KILLS`.
 const KILLS: u64 = 12;
+/// How long a server may take to answer so many.
+const PATIENCE: Duration = Duration::from_mins(1);
 
-fn command(data: &Path, postgres: Option<&str>, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
-    command.args(arguments).arg("--data-dir").arg(data);
-    command.args(["--set", "http.enabled=false", "--set", "limits.caller_calls_per_second=0"]);
-    // A kill comes whenever it comes; who asks under load may wait a little.
-    command.args([
-        "--set",
-        "assessment.default_deadline_ms=4000",
-        "--set",
-        "limits.attempts_per_window=1000000",
-    ]);
-    if let Some(url) = postgres {
-        command.args(["--set", "store.durable=postgres", "--set", "postgres.tls=off"]);
-        command.args(["--set", &format!("postgres.url={url}")]);
-        command.args([
-            "--set",
-            "postgres.connect_timeout_ms=20000",
-            "--set",
-            "postgres.response_timeout_ms=20000",
-        ]);
-    }
-    command
-}
-
-fn run(data: &Path, postgres: Option<&str>, arguments: &[&str]) -> Output {
-    command(data, postgres, arguments).output().expect("the program runs")
-}
-
-fn told(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    text
-}
-
-fn refused(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{text}");
-    text
-}
-
-/// A served keyward, killed when it is dropped.
-struct Served {
-    child: Child,
-    address: SocketAddr,
-    _out: BufReader<std::process::ChildStdout>,
-}
-
-impl Served {
-    fn start(data: &Path, postgres: Option<&str>) -> Self {
-        let mut command = command(data, postgres, &["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let address = loop {
-            let mut line = String::new();
-            assert!(out.read_line(&mut line).expect("read") > 0, "it ended before it served");
-            if let Some(address) =
-                line.trim_start().strip_prefix("gRPC").and_then(|rest| rest.split_whitespace().next())
-            {
-                break address.parse().expect("an address");
-            }
-        };
-        Self { child, address, _out: out }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // An error means that it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Someone at the front desk looks at a schedule: allowed by policy with a password alone.
-fn question(request: u64) -> v1::AssessRequest {
-    let now = SystemClock.now();
-    let now = prost_types::Timestamp { seconds: now.secs(), nanos: 0 };
-    v1::AssessRequest {
-        request_id: format!("request-{request}"),
-        assessment: Some(v1::Assessment {
-            tenant: "st-mary".to_owned(),
-            subject: format!("front-{}", request % 5),
-            roles: vec!["front_desk".to_owned()],
-            session: format!("session-{request}"),
-            device: Some(v1::Device {
-                id: "desk".to_owned(),
-                device_class: v1::DeviceClass::SharedWorkstation.into(),
-            }),
-            action: Some(v1::Action {
-                kind: v1::ActionKind::Read.into(),
-                sensitivity: v1::Sensitivity::Routine.into(),
-                in_care_team: None,
-            }),
-            claims: vec![v1::Claim { kind: v1::ClaimKind::Password.into(), verified_at: Some(now) }],
-            ..v1::Assessment::default()
-        }),
-    }
+/// Who asks, all together.
+#[derive(Default)]
+struct Asked {
+    /// Questions so far; each has its number.
+    requests: AtomicU64,
+    /// How many were allowed.
+    allowed: AtomicU64,
 }
 
 /// Asks until the server is gone; what was allowed, with the index that its record was said to have.
-async fn load(address: SocketAddr, requests: Arc<AtomicU64>) -> Vec<(String, u64)> {
+async fn load(address: SocketAddr, all: Arc<Asked>) -> Vec<(String, u64)> {
     let mut allowed = Vec::new();
     let Ok(mut client) = DecisionServiceClient::connect(format!("http://{address}")).await else {
         return allowed;
     };
     loop {
-        let asked = question(requests.fetch_add(1, Ordering::Relaxed));
+        let asked = question(all.requests.fetch_add(1, Ordering::Relaxed));
         let Ok(answer) = client.assess(asked).await else { return allowed };
         let decision = answer.into_inner().decision.expect("a decision");
         if decision.outcome() == v1::Outcome::Allow {
             allowed.push((decision.id, decision.audit_index.expect("an ALLOW has a record")));
+            all.allowed.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -144,14 +56,18 @@ async fn killed_under_load(
 ) {
     #[expect(clippy::disallowed_methods, reason = "a test's switch, not a setting")]
     let kills = std::env::var("KEYWARD_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
-    let requests = Arc::new(AtomicU64::new(0));
+    let all = Arc::new(Asked::default());
     let (mut acknowledged, mut records) = (0, 0);
     for kill in 0..kills {
         let mut served = Served::start(data, postgres);
-        let asking: Vec<_> =
-            (0..8).map(|_| tokio::spawn(load(served.address, Arc::clone(&requests)))).collect();
-        // Moments that differ, from the first answers on.
-        tokio::time::sleep(Duration::from_millis(40 + kill * 37 % 230)).await;
+        let asking: Vec<_> = (0..8).map(|_| tokio::spawn(load(served.address, Arc::clone(&all)))).collect();
+        // Moments that differ: after so many answers, and in the middle of others.
+        let enough = all.allowed.load(Ordering::Relaxed) + 10 + kill * 37 % 100;
+        let begun = Instant::now();
+        while all.allowed.load(Ordering::Relaxed) < enough {
+            assert!(begun.elapsed() < PATIENCE, "kill {kill}: no answers");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         served.child.kill().expect("killed");
         served.child.wait().expect("gone");
         let mut allowed = Vec::new();
@@ -217,7 +133,7 @@ async fn an_operator_migrates_moves_and_serves() {
 
     // A deployment on SQLite that has decided a little.
     let mut old = Served::start(&data, None);
-    let asking = load(old.address, Arc::new(AtomicU64::new(0)));
+    let asking = load(old.address, Arc::default());
     let (answers, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(30), asking), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let error = refused(&run(&data, None, &["export", "--to", name]));
@@ -281,4 +197,43 @@ async fn an_operator_migrates_moves_and_serves() {
     let decision = answer.decision.expect("a decision");
     assert_eq!(decision.outcome(), v1::Outcome::Allow, "{decision:?}");
     assert!(decision.audit_index.is_some_and(|index| index >= given.len() as u64), "{decision:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_doctor_look_into_the_store_that_is_configured() {
+    let server = PostgresServer::start().await.expect("postgres starts");
+    server.create("keyward").expect("a database");
+    let (folder, url) = (TempDir::new().expect("a folder"), server.url("keyward"));
+    let data = folder.path().join("data");
+    let keys = |postgres, arguments: &[&str]| run(&data, postgres, &[&["keys"], arguments].concat());
+    let line = |status: &str, key: &str| {
+        status.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{status}")).to_owned()
+    };
+    // Who looks makes no store, and no schema either.
+    assert!(refused(&keys(None, &["status"])).contains("there is no store yet"));
+    let migrates = ["status", "--set", "postgres.migrate_on_start=true"];
+    assert!(refused(&keys(Some(&url), &migrates)).contains("keyward migrate"));
+
+    // One ring, and two stores: the files hold one data key, under key 1; the database one, under key 2.
+    assert!(told(&keys(None, &["rotate"])).starts_with("key 2 is current."));
+    told(&run(&data, Some(&url), &["migrate"]));
+    assert!(told(&keys(Some(&url), &["rewrap"])).starts_with("0 of 1 data keys"));
+    let (files, database) = (told(&keys(None, &["status"])), told(&keys(Some(&url), &["status"])));
+    assert!(line(&files, "key 1").contains(" 1 data keys   old"), "{files}");
+    assert!(line(&files, "key 2").contains(" 0 data keys   current"), "{files}");
+    assert!(line(&database, "key 1").contains(" 0 data keys   not needed"), "{database}");
+    assert!(line(&database, "key 2").contains(" 1 data keys   current"), "{database}");
+
+    // A data key that is damaged in the database is found there, and there alone.
+    let damaged =
+        "INSERT INTO subject (tenant, subject, wrapped_key, created_at_us) VALUES ('t', 's', '', 0)";
+    server.sql("keyward", damaged).expect("written");
+    assert!(told(&keys(Some(&url), &["status"])).contains("1 data keys   DAMAGED"));
+    assert!(!told(&keys(None, &["status"])).contains("DAMAGED"));
+    let doctor = |postgres| String::from_utf8_lossy(&run(&data, postgres, &["doctor"]).stdout).into_owned();
+    let (files, database) = (doctor(None), doctor(Some(&url)));
+    assert!(database.contains("FAIL  data keys: 1 wrapped keys are damaged"), "{database}");
+    assert!(files.contains("ok    data keys: all unwrap; 1 need an old key"), "{files}");
+    // Key 1 is retired from the ring by the database's need, for which the damaged one stands in the way.
+    assert!(refused(&keys(Some(&url), &["retire", "1"])).contains("1 wrapped keys do not say"));
 }
