@@ -160,6 +160,28 @@ impl PostgresServer {
         }
     }
 
+    /// Kills the server and all of its other processes at once: nothing of it is left to acknowledge anything.
+    pub fn kill_all(&mut self) {
+        let Some(child) = &self.child else { return };
+        // Stopped first, so that it starts no others meanwhile.
+        signal("-STOP", &[child.id()]);
+        signal("-KILL", &self.others());
+        self.kill();
+    }
+
+    /// The server's other processes, such as those that serve connections.
+    pub fn others(&self) -> Vec<u32> {
+        let Some(child) = &self.child else { return Vec::new() };
+        let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+        let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        ids.filter(|id| state(*id).is_some_and(|(_, parent)| parent == child.id())).collect()
+    }
+
+    /// Whether a process is there still; one that has ended and waits for its parent is not.
+    pub fn runs(process: u32) -> bool {
+        state(process).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+    }
+
     /// Starts it again on the same data and port, and waits until it answers. Kills it first if it runs.
     ///
     /// # Errors
@@ -261,6 +283,23 @@ impl Drop for PostgresServer {
             eprintln!("the server's directory is kept: {}", kept.display());
         }
     }
+}
+
+fn signal(signal: &str, processes: &[u32]) {
+    // An error means that one is gone already.
+    let _ = Command::new("kill")
+        .arg(signal)
+        .args(processes.iter().map(u32::to_string))
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// State and parent of a process (proc(5)).
+fn state(process: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // What stands before is the program's name in parentheses, which may hold anything.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
 fn fast() -> impl Iterator<Item = OsString> {

@@ -8,7 +8,7 @@ use keyward_api::v1;
 use keyward_domain::{ClaimKind, Outcome, ReasonCode};
 use keyward_simulate::authenticator::{Behaviour, Counter};
 use keyward_store_postgres::PostgresStore;
-use keyward_testkit::{ChaosProxy, Durability, Fault, RedisServer};
+use keyward_testkit::{ChaosProxy, Durability, Fault, PostgresServer, RedisServer};
 use keyward_tests::database::{self, DATABASE, Database};
 use keyward_tests::door::claim;
 use keyward_tests::person::{own, typed};
@@ -99,21 +99,34 @@ async fn postgres_that_dies_lets_nothing_through_until_it_is_back() {
     let mut database = Database::start_with(Durability::Synced, &[]).await;
     let (place, person, before) = place(database::open(&database.settings()).await).await;
     let mut given = vec![before];
-    for round in 1..=2 {
-        database.server.kill();
-        // Its backends end when they notice that it died. What they acknowledge until then must last like all else.
-        for n in round * 100 + 5_000..round * 100 + 5_020 {
-            let (decision, _) = timed(&place, &person, n).await;
-            if Seen::from(&decision).outcome != Outcome::Allow {
-                break;
+    for round in 1..=4 {
+        let backends = database.server.others();
+        let mut late = 0;
+        if round % 2 == 1 {
+            // All of it at once: from then on nothing can be acknowledged.
+            database.server.kill_all();
+        } else {
+            // The server alone. Its backends end when they notice; what they acknowledge until then must last like all else.
+            database.server.kill();
+            let killed = Instant::now();
+            while backends.iter().any(|backend| PostgresServer::runs(*backend)) {
+                assert!(killed.elapsed() < PATIENCE, "backends outlive their server");
+                let n = round * 100_000 + late;
+                let (decision, _) = timed(&place, &person, n).await;
+                late += 1;
+                if Seen::from(&decision).outcome == Outcome::Allow {
+                    given.push(decision);
+                }
             }
-            given.push(decision);
         }
         let longest = stricter(&place, &person, round * 100..round * 100 + 10).await;
         database.server.restart().await.expect("it starts again");
         let (normal, decision) = until_normal(&place, &person, round * 100 + 10).await;
         given.push(decision);
-        println!("postgres killed: longest answer {longest:?}; allowed again {normal:?} after it answered");
+        println!(
+            "postgres killed, {}: longest answer {longest:?}; allowed again {normal:?} after it answered",
+            if round % 2 == 1 { "all of it" } else { "the server alone" }
+        );
     }
     nothing_was_lost(&place, &given).await;
     place.door.close().await;
@@ -152,6 +165,13 @@ async fn postgres_without_room_for_connections_lets_nothing_through() {
         let _ = other.wait();
     }
     let (normal, decision) = until_normal(&place, &person, 200_000).await;
+    // Theirs end one after another; reading the log needs a place, too.
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
+    let begun = Instant::now();
+    while database.server.sql(DATABASE, left).ok().as_deref() != Some("0") {
+        assert!(begun.elapsed() < PATIENCE, "the others never left");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     println!(
         "out of connections: longest answer {longest:?}; allowed again {normal:?} after the others left"
     );
