@@ -243,16 +243,22 @@ impl Trainer {
         Ok(forgotten)
     }
 
-    /// Adds samples that are no login's, such as imported ones, and trains.
+    /// Adds samples that are no login's, such as imported ones, oldest first, and trains.
     pub(crate) async fn import(
         &self,
         person: &Person,
         name: &str,
         samples: Vec<(DecisionId, FixedText)>,
     ) -> Result<Option<Arc<Profile>>, EngineError> {
-        let at = self.clock.now();
-        let sealed: Result<Vec<_>, _> =
-            samples.iter().map(|(id, text)| self.seal(person, name, *id, at, text)).collect();
+        // Stores keep them in the order of their times, and models ask which came later.
+        let now = self.clock.now().micros;
+        let times = (0..).map(|ago| Timestamp { micros: now.saturating_sub(ago) });
+        let sealed: Result<Vec<_>, _> = samples
+            .iter()
+            .rev()
+            .zip(times)
+            .map(|((id, text), at)| self.seal(person, name, *id, at, text))
+            .collect();
         self.store.add_samples(&person.who, name, sealed?).await.map_err(durable)?;
         self.train(person, name, Taught::Imported).await
     }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use keyward_api::v1;
+use keyward_api::v1::audit_service_client::AuditServiceClient;
 use keyward_domain::{DecisionId, Outcome, SubjectId, SubjectKey, TenantId};
 use keyward_policy::PolicySet;
 use keyward_tests::person::{TENANT, own, somebody_elses};
@@ -10,6 +12,7 @@ use keyward_tests::place::refusal;
 use keyward_tests::seen::Seen;
 use keyward_tests::{Deployment, Door, Hot, Place};
 use tonic::Code;
+use tonic::transport::Endpoint;
 
 fn all() -> v1::QueryRecordsRequest {
     v1::QueryRecordsRequest { tenant: TENANT.to_owned(), ..Default::default() }
@@ -192,6 +195,75 @@ async fn whoever_watches_sees_records_as_they_come() {
     }
     assert_eq!(seen, given, "those, in their order, and not the read itself");
     drop(watch);
+    place.door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_that_falls_behind_is_told_and_asks_for_what_it_missed() {
+    /// More than may wait for a watcher, in the server and on the way.
+    const MANY: usize = 2_048;
+    let place = Place::open().await;
+    let watched = async |tenant: &str| {
+        let request = v1::WatchRecordsRequest { tenant: tenant.to_owned() };
+        place.door.audit().watch_records(request).await.map(tonic::Response::into_inner)
+    };
+    // One who takes little on the way.
+    let slow = Endpoint::from_shared(format!("http://{}", place.door.address())).expect("a url");
+    let slow = slow.initial_stream_window_size(16_384).connect().await.expect("it connects");
+    let request = v1::WatchRecordsRequest { tenant: TENANT.to_owned() };
+    let mut behind =
+        AuditServiceClient::new(slow).watch_records(request).await.expect("a watch").into_inner();
+    // Others take all the places that are left, so that it shows when this one is given up.
+    let mut others = Vec::new();
+    let refused = loop {
+        match watched("st-john").await {
+            Ok(watch) => others.push(watch),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refusal::<()>(Err(refused)), (Code::ResourceExhausted, "OVERLOADED".to_owned()));
+
+    let person = place.deployment.person("front-7");
+    let mut given = Vec::new();
+    for round in 0..MANY / 64 {
+        let asked = (0..64).map(|n| {
+            let mut question = person.asks(&format!("s{round}-{n}"));
+            question.roles = vec!["front_desk".to_owned()];
+            place.door.ask(question)
+        });
+        given.extend(join_all(asked).await.into_iter().map(|decision| decision.expect("a decision").id));
+    }
+    let patience = Instant::now() + Duration::from_mins(1);
+    while watched("st-john").await.is_err() {
+        assert!(Instant::now() < patience, "whoever does not read is not waited for");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // What it got before it is told is whole and in order, and the log has the rest.
+    let mut seen = Vec::new();
+    let told = loop {
+        match behind.message().await {
+            Ok(item) => seen.push(item.expect("no end").record.expect("a record").decision.expect("one").id),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refusal::<()>(Err(told)), (Code::ResourceExhausted, "WATCH_LAGGED".to_owned()));
+    assert!(!seen.is_empty() && seen.len() < given.len(), "{} of {}", seen.len(), given.len());
+    let request = v1::QueryRecordsRequest {
+        tenant: TENANT.to_owned(),
+        kind: v1::RecordKind::Decision.into(),
+        oldest_first: true,
+        page_size: 1000,
+        ..Default::default()
+    };
+    let (found, _) = every(&place.door, request).await;
+    let logged: Vec<String> = found.into_iter().map(|record| record.decision.expect("one").id).collect();
+    assert_eq!(seen, logged[..seen.len()]);
+    given.sort();
+    let mut missed = logged;
+    missed.sort();
+    assert_eq!(missed, given, "each of them, once");
+    drop((behind, others));
     place.door.close().await;
 }
 

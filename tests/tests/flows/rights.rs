@@ -1,6 +1,7 @@
 //! Erasure.
 
 use keyward_api::v1;
+use keyward_audit::{Checkpoint, Hash, InclusionProof, VerifierKey, included};
 use keyward_domain::{DecisionId, Outcome, SubjectId, SubjectKey, TenantId};
 use keyward_engine::EngineError;
 use keyward_store::AuditRow;
@@ -77,6 +78,49 @@ async fn an_erased_person_leaves_commitments_that_nobody_can_open() {
         assert!(!nothing.erased);
         let decision = place.door.proven_login(&place.world, &other, "u", 1).await;
         assert_eq!(Seen::from(&decision).outcome, Outcome::Allow, "others are as they were");
+        place.door.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_is_proven_by_its_receipt_and_the_logs_key_alone() {
+    Place::each(async |place| {
+        place.well_known_clinician("alice").await;
+        let other = place.clinician("bob").await;
+        let erase = v1::EraseSubjectRequest { tenant: TENANT.to_owned(), subject: "alice".to_owned() };
+        let receipt = place.door.profiles().erase_subject(erase).await.expect("a receipt").into_inner();
+        // Life goes on, and the proof is asked for later.
+        place.door.proven_login(&place.world, &other, "s", 1).await;
+        place.world.engine.integrate_log().await.expect("integrated");
+        let mut audit = place.door.audit();
+        let newest = audit.get_checkpoint(v1::GetCheckpointRequest {}).await.expect("one").into_inner();
+        let proof = |index| {
+            let mut audit = place.door.audit();
+            async move {
+                let request = v1::GetInclusionProofRequest { index };
+                let answer = audit.get_inclusion_proof(request).await.expect("a proof").into_inner();
+                answer.proof.expect("a proof")
+            }
+        };
+        let given = proof(receipt.audit_index).await;
+
+        // What follows needs the receipt, the proof's text and the log's key.
+        let leaf: Hash = receipt.leaf_hash.as_slice().try_into().expect("32 bytes");
+        let key = VerifierKey::parse(&newest.key).expect("a key");
+        let read = InclusionProof::parse(&given.text).expect("a proof");
+        let tree = Checkpoint::verify(&read.checkpoint, &key).expect("signed by the log");
+        assert_eq!((tree.size, tree.root.to_vec()), (newest.size, newest.root));
+        assert_eq!(read.index, receipt.audit_index);
+        assert!(included(&leaf, read.index, tree.size, &read.hashes, &tree.root));
+
+        // Neither another record's place nor another receipt is proven by it.
+        let neighbour = proof(receipt.audit_index - 1).await;
+        let neighbour = InclusionProof::parse(&neighbour.text).expect("a proof");
+        assert!(!included(&leaf, neighbour.index, tree.size, &neighbour.hashes, &tree.root));
+        let mut forged = leaf;
+        forged[31] ^= 1;
+        assert!(!included(&forged, read.index, tree.size, &read.hashes, &tree.root));
         place.door.close().await;
     })
     .await;
