@@ -32,7 +32,7 @@ redacted! {
     BreakGlass {}
     Decision { id, outcome, audit_index }
     FinishRegistrationRequest { tenant, session, ceremony_id }
-    KeystrokeSample { field, pasted, autofilled, composed, coarse_clock }
+    KeystrokeSample { field, pasted, autofilled, composed, coarse_clock, free_text }
     PasskeyAssertion { ceremony_id }
     PointerSample {}
     RecordAccess { window_s }

@@ -162,6 +162,10 @@ reasons! {
     FrictionCapped = "FRICTION_CAPPED" {
         admin: "Unusual typing alone would have asked for a passkey. It did so without need too often this week, so the answer is as without behaviour.",
         user: "", metadata: ["count"] },
+    /// Typing of any text or pointer movement is unusual.
+    HabitsUnusual = "HABITS_UNUSUAL" {
+        admin: "Typing of any text, or pointer movement, in this session is unusual for this person.", user: "",
+        metadata: ["signal"] },
 }
 
 /// A reason with what is known beyond its code.

@@ -18,6 +18,10 @@ named! {
         Authenticator = "authenticator",
         /// Rates of record access, against the ceilings of the tenant's policy.
         RecordAccess = "record_access",
+        /// Typing of any text within a session, by key zones, against the person's own habits.
+        FreeText = "free_text",
+        /// Pointer movement within a session, against the person's own habits.
+        Pointer = "pointer",
     }
 }
 

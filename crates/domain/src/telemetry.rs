@@ -179,7 +179,7 @@ impl KeyEvents {
 
 /// How the text came into the field, as the client saw it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent observations, each a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "five independent observations, each a fact of its own")]
 pub struct InputQuality {
     /// Text was pasted.
     pub pasted: bool,
@@ -189,6 +189,8 @@ pub struct InputQuality {
     pub composed: bool,
     /// The client's clock is coarser than a millisecond.
     pub coarse_clock: bool,
+    /// The text is the person's own words, and another one each time: there is no template to compare it with.
+    pub free_text: bool,
 }
 
 /// The typing into one field.

@@ -10,7 +10,7 @@ use keyward_policy::{
     AuthenticatorFacts, ClaimAges, Facts, IntegrityFacts, MissingFacts, NonceState, PasskeyFact, PolicySet,
     Verdict,
 };
-use keyward_scoring::fusion::Limits;
+use keyward_scoring::fusion::{Limits, habit_accuses};
 use tokio::time::timeout_at;
 
 use crate::assertions::Shown;
@@ -55,7 +55,7 @@ impl Engine {
         now: Timestamp,
     ) -> Answer {
         let policy = self.policy.load();
-        let ruled = self.rule(&policy, self.facts(case, read, observed, nonce, now), read);
+        let ruled = self.rule(&policy, self.facts(case, read, observed, nonce, now), read, observed);
         let Ruled { facts, verdict, .. } = ruled;
         let step_up = match verdict.evidence {
             Some(evidence) => Some(self.challenge(case, read, evidence, nonce).await),
@@ -74,7 +74,7 @@ impl Engine {
     ///
     /// INVARIANT: what is spared is behaviour's say and nothing else, so that the answer is never laxer than the policy's
     /// for a person of whom no behaviour is known.
-    fn rule(&self, policy: &PolicySet, facts: Facts, read: &Read) -> Ruled {
+    fn rule(&self, policy: &PolicySet, facts: Facts, read: &Read, observed: &Observed) -> Ruled {
         let verdict = policy.decide(&facts);
         let ruled = |facts, verdict, asked| Ruled { facts, verdict, asked, spared_after: None };
         let alarmed = facts.behaviour.is_some_and(|band| band != Band::Low);
@@ -86,7 +86,7 @@ impl Engine {
         if without.outcome != Outcome::Allow {
             return ruled(facts, verdict, false);
         }
-        match self.spared_after(&facts, read) {
+        match self.spared_after(&facts, read, observed) {
             None => ruled(facts, verdict, true),
             count => Ruled { spared_after: count, ..ruled(silent, without, false) },
         }
@@ -96,11 +96,12 @@ impl Engine {
     ///
     /// Only alarms count that the person answered with a passkey, so that an impostor cannot use them up. Very unusual
     /// typing is never spared, nor is anything that accuses besides, nor anyone while someone fails as them.
-    fn spared_after(&self, facts: &Facts, read: &Read) -> Option<u32> {
+    fn spared_after(&self, facts: &Facts, read: &Read, observed: &Observed) -> Option<u32> {
         let (view, limit) = (read.hot.as_ref()?, self.settings.false_alarms_limit);
         let accused = facts.integrity.replayed
             || facts.integrity.machine_like
             || facts.record_access_burst
+            || observed.signals.iter().any(habit_accuses)
             || facts.attempts_limited
             || facts.recent_failures > 0
             || view.attempts > 0;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span, debug_span};
 
 use crate::assertions::Shown;
+use crate::habits;
 use crate::known::Marks;
 use crate::limits::Counts;
 use crate::observe::Observed;
@@ -72,14 +73,30 @@ pub(crate) struct Read {
     pub marks: Marks,
     /// For each keystroke sample: its profile, or that the store did not answer.
     pub profiles: Vec<(FieldLabel, Option<Cached>)>,
+    /// The person's habits, where telemetry carries what they judge and the store answered.
+    pub habits: Option<habits::Cached>,
     /// Whether time ran out while reading.
     pub late: bool,
     /// Why the person's data key could not be used.
     pub key_fault: Option<&'static str>,
 }
 
-/// The person, or why their data key could not be used if that is why not; and what there is for each keystroke sample.
-type ReadDurable = (Result<Arc<Person>, Option<&'static str>>, Vec<(FieldLabel, Option<Cached>)>);
+/// What the durable store has for an assessment, from caches or itself.
+struct ReadDurable {
+    /// The person, or why their data key could not be used if that is why not.
+    person: Result<Arc<Person>, Option<&'static str>>,
+    /// See [`Read::profiles`].
+    profiles: Vec<(FieldLabel, Option<Cached>)>,
+    /// See [`Read::habits`].
+    habits: Option<habits::Cached>,
+}
+
+impl ReadDurable {
+    /// The person alone, where nothing else could be read.
+    const fn person(person: Result<Arc<Person>, Option<&'static str>>) -> Self {
+        Self { person, profiles: Vec::new(), habits: None }
+    }
+}
 
 /// A span of waiting for a store; nothing of what is asked is in it.
 fn store_span(store: &'static str, operation: &'static str) -> Span {
@@ -171,20 +188,21 @@ impl Engine {
         let ((hot, hot_late), counts, durable) = tokio::join!(hot, counts, durable);
         self.observer.store("hot", hot.is_some());
         let mut durable_late = durable.is_err();
-        let (mut person, mut profiles) = match durable {
+        let mut durable = match durable {
             Ok(read) => read,
-            Err(_) => (self.people.cached(&a.who).await.ok_or(None), Vec::new()),
+            Err(_) => ReadDurable::person(self.people.cached(&a.who).await.ok_or(None)),
         };
-        if let (Ok(found), Some(view)) = (&person, &hot)
+        if let (Ok(found), Some(view)) = (durable.person.clone(), &hot)
             && !view.announced.is_empty()
         {
             let outdated = found.is_outdated(&view.announced);
-            let renewed = timeout_at(until, self.renew(a, found, profiles, &view.announced)).await;
+            let renewed = timeout_at(until, self.renew(a, &found, durable, &view.announced)).await;
             durable_late |= renewed.is_err();
             // Whom another replica erased, or who opted out there, is not gone on with as they were.
-            (person, profiles) =
-                renewed.unwrap_or_else(|_| (if outdated { Err(None) } else { person.clone() }, Vec::new()));
+            durable =
+                renewed.unwrap_or_else(|_| ReadDurable::person(if outdated { Err(None) } else { Ok(found) }));
         }
+        let ReadDurable { person, profiles, habits } = durable;
         let key_fault = person.as_ref().err().copied().flatten();
         let person = person.ok();
         self.observer.store("durable", person.is_some());
@@ -199,29 +217,31 @@ impl Engine {
             counts,
             session: session.unwrap_or_default().at(self.clock.now()),
             profiles,
+            habits,
             late: hot_late || durable_late,
             key_fault,
         }
     }
 
-    /// The person, or why their data key could not be used if that is why not, and the profiles.
+    /// The person, the profiles and, where telemetry carries what they judge, the habits.
     async fn read_durable(&self, a: &Assessment) -> ReadDurable {
-        let samples = &a.telemetry.keystrokes;
+        let samples = || a.telemetry.keystrokes.iter().filter(|sample| !sample.quality.free_text);
         let names: Vec<String> =
-            samples.iter().map(|sample| profiles::name_of(&sample.field, a.device.class)).collect();
+            samples().map(|sample| profiles::name_of(&sample.field, a.device.class)).collect();
         let beside = Beside { profiles: &self.profiles, names: &names };
         let person = match self.people.get_or_create_with(&a.who, beside).await {
             Ok(person) => person,
             Err(error) => {
                 tracing::warn!(%error, "person could not be read");
-                return (Err(key_fault(&error)), Vec::new());
+                return ReadDurable::person(Err(key_fault(&error)));
             }
         };
-        let mut found = Vec::with_capacity(samples.len());
-        for (sample, name) in samples.iter().zip(&names) {
-            found.push((sample.field.clone(), readable(self.profiles.get(&person, name).await)));
+        let mut profiles = Vec::with_capacity(names.len());
+        for (sample, name) in samples().zip(&names) {
+            profiles.push((sample.field.clone(), readable(self.profiles.get(&person, name).await)));
         }
-        (Ok(person), found)
+        let habits = self.read_habits(&person, a).await;
+        ReadDurable { person: Ok(person), profiles, habits }
     }
 
     /// What was cached, read anew where another replica announced a version since. Sequential, for it is rare, and what is
@@ -230,7 +250,7 @@ impl Engine {
         &self,
         a: &Assessment,
         person: &Arc<Person>,
-        profiles: Vec<(FieldLabel, Option<Cached>)>,
+        cached: ReadDurable,
         announced: &Announced,
     ) -> ReadDurable {
         let person = if person.is_outdated(announced) {
@@ -238,14 +258,14 @@ impl Engine {
                 Ok(person) => person,
                 Err(error) => {
                     tracing::warn!(%error, "person could not be read anew");
-                    return (Err(key_fault(&error)), Vec::new());
+                    return ReadDurable::person(Err(key_fault(&error)));
                 }
             }
         } else {
             Arc::clone(person)
         };
-        let mut renewed = Vec::with_capacity(profiles.len());
-        for (field, cached) in profiles {
+        let mut profiles = Vec::with_capacity(cached.profiles.len());
+        for (field, cached) in cached.profiles {
             let name = profiles::name_of(&field, a.device.class);
             let told = announced.version(&name);
             let cached = match cached {
@@ -254,9 +274,10 @@ impl Engine {
                 }
                 cached => cached,
             };
-            renewed.push((field, cached));
+            profiles.push((field, cached));
         }
-        (Ok(person), renewed)
+        let habits = self.renew_habits(&person, a, cached.habits, announced).await;
+        ReadDurable { person: Ok(person), profiles, habits }
     }
 
     /// The decision that this request got before, if it is a repetition.

@@ -73,7 +73,9 @@ impl Engine {
         for (n, (name, key)) in profiles.into_iter().enumerate() {
             give(out, separated(n, bytes(&self.export_profile(person, name, &key).await?)?)).await?;
         }
-        give(out, b"],\"records\":[".to_vec()).await?;
+        give(out, b"],\"habits\":".to_vec()).await?;
+        give(out, bytes(&self.export_habits(person, &names).await?)?).await?;
+        give(out, b",\"records\":[".to_vec()).await?;
         let sessions = self.export_records(person, up_to, out).await?;
         give(out, b"],\"sessions\":".to_vec()).await?;
         give(out, bytes(&self.export_sessions(person, sessions).await)?).await?;
@@ -235,7 +237,7 @@ async fn give(out: &mpsc::Sender<Result<Vec<u8>, EngineError>>, piece: Vec<u8>) 
 
 /// A time as RFC 3339 writes it, to the microsecond. Years before 0 or after 9999, which no clock gives, are written as they
 /// come.
-fn at(time: Timestamp) -> String {
+pub(crate) fn at(time: Timestamp) -> String {
     let (days, in_day) = (time.secs().div_euclid(86_400), time.secs().rem_euclid(86_400));
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (in_day / 3600, in_day / 60 % 60, in_day % 60);

@@ -1,7 +1,8 @@
 //! Learning, off the request path: samples of proven logins become training samples, and the profile is trained anew.
 //!
-//! INVARIANT: nothing reaches [`Learner::teach`] that was not typed under a passkey assertion with user verification whose
-//! challenge was bound to that very typing, or imported by a caller who vouches for it.
+//! INVARIANT: no typing of a known text reaches [`Learner::teach`] that was not typed under a passkey assertion with user
+//! verification whose challenge was bound to that very typing, or imported by a caller who vouches for it. Habits (free text,
+//! pointer movement), which can only ask for more, are learned of sessions that a passkey proved minutes before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
+use crate::habits::{self, Behaviour, HabitStore};
 use crate::known::Marks;
 use crate::observe::Observed;
 use crate::people::{People, Person, durable};
@@ -40,9 +42,12 @@ struct Lesson {
     life: [u8; 16],
     decision: DecisionId,
     at: Timestamp,
-    marks: Marks,
+    /// Where the person was, if this very call proved them.
+    marks: Option<Marks>,
     /// Document name and sample.
     typed: Vec<(String, FixedText)>,
+    /// Free text and pointer movement, with the name of the document that they are learned in.
+    behaviour: Option<(String, Behaviour)>,
     /// What the models said of the typing that turned out to be the person's.
     band: Option<Band>,
 }
@@ -60,6 +65,7 @@ pub(crate) struct Trainer {
     pub store: Arc<dyn DurableStore>,
     pub people: Arc<People>,
     pub profiles: Arc<Profiles>,
+    pub habits: Arc<HabitStore>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub observer: Arc<dyn Observer>,
@@ -122,7 +128,7 @@ impl Engine {
         &self,
         case: &Case,
         read: &Read,
-        observed: Observed,
+        mut observed: Observed,
         nonce: NonceState,
         decision: &Decision,
     ) {
@@ -130,27 +136,35 @@ impl Engine {
             return;
         }
         let Some(person) = &read.person else { return };
+        let a = &case.assessment;
+        let mut lesson = Lesson {
+            who: a.who.clone(),
+            life: person.life(),
+            decision: decision.id,
+            at: decision.at,
+            marks: None,
+            typed: Vec::new(),
+            behaviour: Self::behaviour_to_learn(case, read, &mut observed, nonce, decision.at),
+            band: None,
+        };
         let Shown::Verified { proof, bound, .. } = &case.shown else {
             Self::count_quiet(read, &observed);
+            if lesson.behaviour.is_some() {
+                self.learner.teach(lesson);
+            }
             return;
         };
         if !proof.user_verified {
             return;
         }
-        let a = &case.assessment;
         let suspicious = observed.replayed || observed.machine_like;
         let stale = matches!(nonce, NonceState::Stale | NonceState::Reused);
         let typed = if *bound && !suspicious && !stale { observed.typed } else { Vec::new() };
         let named = |(field, text)| (profiles::name_of(&field, a.device.class), text);
-        self.learner.teach(Lesson {
-            who: a.who.clone(),
-            life: person.life(),
-            decision: decision.id,
-            at: decision.at,
-            marks: read.marks,
-            typed: typed.into_iter().map(named).collect(),
-            band: observed.typing,
-        });
+        lesson.marks = Some(read.marks);
+        lesson.typed = typed.into_iter().map(named).collect();
+        lesson.band = observed.typing;
+        self.learner.teach(lesson);
     }
 
     /// Keeps what was typed, so that a recording of it is noticed.
@@ -201,14 +215,22 @@ impl Trainer {
                 bands.extend(lesson.band);
             }
         }
-        let names: Vec<&str> = taught.keys().copied().collect();
+        let mut names: Vec<&str> = taught.keys().copied().collect();
         for (name, (samples, bands)) in taught {
             self.store.add_samples(&person.who, name, samples).await.map_err(durable)?;
             self.train(&person, name, Taught::ProvenLogins(&bands)).await?;
         }
+        for (name, seen) in lessons.clone().filter_map(|lesson| lesson.behaviour.as_ref()) {
+            if !person.known.opted_out() {
+                names.push(name);
+                self.learn_habits(&person, name, seen).await?;
+            }
+        }
         self.unlearn_if_unwanted(&person, &names).await?;
         for lesson in lessons {
-            self.people.see(&lesson.who, lesson.marks, lesson.at).await?;
+            if let Some(marks) = lesson.marks {
+                self.people.see(&lesson.who, marks, lesson.at).await?;
+            }
         }
         Ok(())
     }
@@ -221,23 +243,40 @@ impl Trainer {
         let now = self.people.fresh(&person.who).await?;
         let wanted = now.is_some_and(|now| now.life() == person.life() && !now.known.opted_out());
         for name in names.iter().filter(|_| !wanted) {
-            self.store.clear_samples(&person.who, name).await.map_err(durable)?;
-            self.store.remove_document(&person.who, name).await.map_err(durable)?;
-            self.profiles.forget(&person.who, name).await;
+            self.remove(&person.who, name).await?;
         }
         Ok(())
     }
 
-    /// Forgets one profile of a person, or all, with their samples. How many were forgotten.
+    /// Removes what was learned under a name, with its samples.
+    pub(crate) async fn remove(&self, who: &SubjectKey, name: &str) -> Result<(), EngineError> {
+        self.store.clear_samples(who, name).await.map_err(durable)?;
+        self.store.remove_document(who, name).await.map_err(durable)?;
+        self.forget_cached(who, name).await;
+        Ok(())
+    }
+
+    /// Drops what is cached under a document's name, and tells the other replicas that it is gone.
+    pub(crate) async fn forget_cached(&self, who: &SubjectKey, name: &str) {
+        if habits::is_name(name) {
+            self.habits.forget(who, name).await;
+        } else {
+            self.profiles.forget(who, name).await;
+        }
+    }
+
+    /// Forgets one profile of a person, or all and their habits, with their samples. How many profiles were forgotten.
     pub(crate) async fn forget(&self, person: &Person, name: Option<&str>) -> Result<u32, EngineError> {
         let mut forgotten = 0;
         for (there, _) in self.store.document_names(&person.who).await.map_err(durable)? {
-            let chosen = name.is_none_or(|name| name == there);
-            if chosen && profiles::key_of(&there).is_some() {
-                self.store.clear_samples(&person.who, &there).await.map_err(durable)?;
-                self.store.remove_document(&person.who, &there).await.map_err(durable)?;
-                self.profiles.forget(&person.who, &there).await;
-                forgotten += 1;
+            let profile = profiles::key_of(&there).is_some();
+            let chosen = match name {
+                Some(name) => profile && name == there,
+                None => profile || habits::is_name(&there),
+            };
+            if chosen {
+                self.remove(&person.who, &there).await?;
+                forgotten += u32::from(profile);
             }
         }
         Ok(forgotten)

@@ -9,6 +9,7 @@ mod ceremonies;
 mod consent;
 mod error;
 mod export;
+mod habits;
 mod health;
 mod keys;
 mod known;
@@ -106,6 +107,7 @@ pub struct Engine {
     lately: recent::LatelyTyped,
     announcer: announce::Announcer,
     limiter: limits::Limiter,
+    habits: Arc<habits::HabitStore>,
     log: log::Log,
     tree: Arc<tree::Tree>,
     /// Ends the task that grows the tree, when the engine is dropped.
@@ -138,6 +140,8 @@ impl Engine {
         ));
         let profiles =
             Arc::new(profiles::Profiles::new(parts.durable.clone(), announcer.clone(), &parts.settings));
+        let habits =
+            Arc::new(habits::HabitStore::new(parts.durable.clone(), announcer.clone(), &parts.settings));
         let own = people.own_secret(&SubjectKey::of_deployment()).await?;
         let limiter = limits::Limiter::new(&own, parts.hot.clone(), &parts.settings);
         let log = log::Log::start(parts.durable.clone(), own.sealing_key("audit"), parts.entropy.clone());
@@ -154,6 +158,7 @@ impl Engine {
             store: parts.durable.clone(),
             people: people.clone(),
             profiles: profiles.clone(),
+            habits: habits.clone(),
             clock: parts.clock.clone(),
             entropy: parts.entropy.clone(),
             observer: parts.observer.clone(),
@@ -179,6 +184,7 @@ impl Engine {
             profiles,
             announcer,
             limiter,
+            habits,
             log,
             tree,
             _grows: grows,

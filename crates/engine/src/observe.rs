@@ -2,16 +2,17 @@
 
 use keyward_domain::{
     Band, FieldLabel, KeystrokeSample, Maturity, Reason, ReasonCode, RecordAccess, Risk, Signal, SignalKind,
-    SignalStatus, Timestamp,
+    SignalStatus, Telemetry, Timestamp,
 };
 use keyward_features::integrity::{MachineLike, machine_like};
 use keyward_features::{FixedText, fixed_text};
 use keyward_policy::NonceState;
-use keyward_scoring::fusion::Limits;
+use keyward_scoring::fusion::{Limits, habit_accuses};
 use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access};
 
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
+use crate::habits::{Behaviour, Habits};
 use crate::profiles::{self, Lookup};
 use crate::{Engine, EngineSettings};
 
@@ -38,6 +39,8 @@ pub(crate) struct Observed {
     pub proof_due: bool,
     /// Whether a typing model could not be asked.
     pub model_missing: bool,
+    /// Free text and pointer movement.
+    pub behaviour_seen: Behaviour,
     /// Typing that a proof could make a training sample.
     pub typed: Vec<(FieldLabel, FixedText)>,
 }
@@ -59,16 +62,18 @@ impl Engine {
     pub(crate) fn observe(&self, case: &Case, read: &Read, nonce: NonceState, now: Timestamp) -> Observed {
         let a = &case.assessment;
         let mut reasons = Vec::new();
-        let typings: Vec<Typing> = a
-            .telemetry
-            .keystrokes
+        let fixed: Vec<&KeystrokeSample> =
+            a.telemetry.keystrokes.iter().filter(|sample| !sample.quality.free_text).collect();
+        let typings: Vec<Typing> = fixed
             .iter()
             .map(|sample| look_at(sample, profiles::found(&read.profiles, &sample.field), &self.settings))
             .collect();
         let proof_due = typings.iter().any(|t| t.proof_due);
         let limits = typings.iter().filter_map(|t| t.limits).reduce(Limits::stricter).unwrap_or_default();
         let replayed = typings.iter().any(|t| t.replayed) || self.repeats_lately(case, &typings);
-        let machine = a.telemetry.keystrokes.iter().find_map(machine_like);
+        let machine = fixed.iter().find_map(|sample| machine_like(sample));
+        let (seen, habits) =
+            habits_signals(&a.telemetry, read.habits.as_ref().map(|cached| &*cached.habits), &mut reasons);
         let context = self.context(case, read, &mut reasons);
         let access = self.record_access(a.telemetry.record_access.as_ref(), &mut reasons);
 
@@ -90,9 +95,10 @@ impl Engine {
         }
         let burst = access.llr > 0.0;
         signals.extend([context, authenticator_signal(&case.shown, &mut reasons), access]);
+        signals.extend(habits);
 
         let mut typed = Vec::new();
-        for (typing, sample) in typings.into_iter().zip(&a.telemetry.keystrokes) {
+        for (typing, sample) in typings.into_iter().zip(fixed) {
             reasons.push(typing.reason);
             typed.extend(typing.text.map(|text| (sample.field.clone(), text)));
         }
@@ -102,7 +108,10 @@ impl Engine {
             limits,
             typing,
             maturity: least_mature(&signals),
-            model_missing: signals.iter().any(|s| s.status == SignalStatus::Unavailable),
+            behaviour_seen: seen,
+            model_missing: signals
+                .iter()
+                .any(|s| s.kind == SignalKind::KeystrokeFixed && s.status == SignalStatus::Unavailable),
             signals,
             reasons,
             proof_due,
@@ -119,7 +128,8 @@ impl Engine {
     fn repeats_lately(&self, case: &Case, typings: &[Typing]) -> bool {
         let a = &case.assessment;
         let same = case.nonce.map(|_| &case.telemetry);
-        let typed = typings.iter().zip(&a.telemetry.keystrokes);
+        let fixed = a.telemetry.keystrokes.iter().filter(|sample| !sample.quality.free_text);
+        let typed = typings.iter().zip(fixed);
         typed.filter_map(|(typing, sample)| Some((typing.text.as_ref()?, &sample.field))).any(
             |(text, field)| {
                 self.lately.repeats(&a.who, &profiles::name_of(field, a.device.class), text, same)
@@ -166,6 +176,33 @@ impl Engine {
         }
         record_access::signal(access, &self.settings.ceilings)
     }
+}
+
+/// Free text and pointer movement, and what the person's habits say of them.
+fn habits_signals(
+    telemetry: &Telemetry,
+    habits: Option<&Habits>,
+    reasons: &mut Vec<Reason>,
+) -> (Behaviour, Vec<Signal>) {
+    let seen = Behaviour::of(telemetry);
+    let signals = match habits {
+        _ if seen.is_empty() => Vec::new(),
+        Some(habits) => habits.signals(&seen),
+        None => {
+            let sent = [
+                (SignalKind::FreeText, !seen.strokes.is_empty()),
+                (SignalKind::Pointer, !seen.actions.is_empty()),
+            ];
+            let missing = |(kind, sent): (SignalKind, bool)| {
+                sent.then(|| Signal::unscored(kind, SignalStatus::Unavailable))
+            };
+            sent.into_iter().filter_map(missing).collect()
+        }
+    };
+    for signal in signals.iter().filter(|signal| habit_accuses(signal)) {
+        reasons.push(Reason::new(ReasonCode::HabitsUnusual).with("signal", &signal.kind));
+    }
+    (seen, signals)
 }
 
 fn look_at(sample: &KeystrokeSample, profile: Option<&Lookup>, settings: &EngineSettings) -> Typing {
@@ -231,7 +268,10 @@ fn typing_reason(signal: &Signal, limits: Limits) -> Reason {
 fn least_mature(signals: &[Signal]) -> Maturity {
     let typing =
         signals.iter().filter(|s| s.kind == SignalKind::KeystrokeFixed && s.status == SignalStatus::Scored);
-    typing.map(|s| s.maturity).filter(|m| *m != Maturity::Learning).min().unwrap_or(Maturity::Learning)
+    let typing = typing.map(|s| s.maturity).filter(|m| *m != Maturity::Learning).min();
+    // Habits speak for themselves where they accuse, and spare nobody anything.
+    let habits = signals.iter().filter(|s| habit_accuses(s)).map(|s| s.maturity).min();
+    typing.or(habits).unwrap_or(Maturity::Learning)
 }
 
 fn scoring_nonce(nonce: NonceState) -> integrity::Nonce {

@@ -114,7 +114,7 @@ impl Engine {
         self.people.forget(who).await;
         self.lately.forget(who);
         for (name, _) in names {
-            self.profiles.forget(who, &name).await;
+            self.learner.trainer().forget_cached(who, &name).await;
         }
         // Other replicas hold the person's key until they are told. Any number will do that was not told before.
         let told = u64::try_from(self.clock.now().micros).unwrap_or(0);

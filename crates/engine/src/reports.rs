@@ -56,6 +56,8 @@ impl Engine {
                 self.learner.trainer().train(&person, &name, Taught::TakenBack).await?;
                 retracted += 1;
             }
+            // What an attack may have taught habits is not to be told from the rest: they begin anew.
+            self.learner.trainer().forget_habits(who).await?;
         }
         let outcome = serde_json::to_value(outcome).ok().and_then(|v| v.as_str().map(str::to_owned));
         let event = Event::OutcomeReported {

@@ -6,7 +6,8 @@
 //! "keyward telemetry 1\0"
 //! nonce:          presence u8; n, bytes
 //! keystrokes:     n; for each: field label (n, bytes);
-//!                 quality u8 (bit 0 pasted, 1 autofilled, 2 composed, 3 coarse clock);
+//!                 quality u8 (bit 0 pasted, 1 autofilled, 2 composed, 3 coarse clock,
+//!                 4 free text);
 //!                 n; for each press: position u16, zone u8 (`zone_code`), down u32, up u32
 //! pointer:        presence u8; n, n × u32 times; n, n × i32 x; n, n × i32 y; n, n × u8 pressed
 //! record access:  presence u8; six × u32
@@ -117,7 +118,7 @@ impl Form {
     fn keystrokes(&mut self, sample: &KeystrokeSample) {
         self.text(sample.field.as_str());
         let q = sample.quality;
-        let bits = [q.pasted, q.autofilled, q.composed, q.coarse_clock];
+        let bits = [q.pasted, q.autofilled, q.composed, q.coarse_clock, q.free_text];
         self.bytes(&[bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit))]);
         let events = &sample.events;
         self.length(events.len());

@@ -35,7 +35,9 @@ pub fn fixed_text(sample: &KeystrokeSample) -> Result<FixedText, NotComparable> 
 fn comparable(sample: &KeystrokeSample) -> Result<(), NotComparable> {
     let (events, quality) = (&sample.events, sample.quality);
     let correcting = |zone: &KeyZone| matches!(zone, KeyZone::Backspace | KeyZone::Navigation);
-    if quality.pasted {
+    if quality.free_text {
+        Err(NotComparable::FreeText)
+    } else if quality.pasted {
         Err(NotComparable::Pasted)
     } else if quality.autofilled {
         Err(NotComparable::Autofilled)
@@ -61,6 +63,9 @@ fn seconds(from_us: u32, to_us: u32) -> f32 {
 /// Why typing cannot be compared with a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum NotComparable {
+    /// The text is another one each time.
+    #[error("the text is the person's own words")]
+    FreeText,
     /// Text was pasted.
     #[error("text was pasted")]
     Pasted,
@@ -85,6 +90,7 @@ impl NotComparable {
     /// The stable name, as reasons carry it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::FreeText => "free_text",
             Self::Pasted => "pasted",
             Self::Autofilled => "autofilled",
             Self::Composed => "composed",

@@ -33,17 +33,26 @@ pub fn fuse(signals: &[Signal], limits: Limits, at: Timestamp) -> Option<Risk> {
 /// The band of the behavioural signals alone: typing, integrity and record access. `None` when none of them
 /// has a say.
 ///
-/// Integrity and record access can only accuse: finding nothing wrong, they say nothing of who it is.
+/// Integrity, record access and habits can only accuse: nobody is spared anything for moving a pointer as usual.
 pub fn behaviour_band(signals: &[Signal], limits: Limits) -> Option<Band> {
     let says = |s: &&Signal| {
         was_scored(s)
             && match s.kind {
                 SignalKind::KeystrokeFixed => true,
                 SignalKind::Integrity | SignalKind::RecordAccess => s.llr > 0.0,
+                // Below, they would give a band LOW of their own, which spares friction.
+                SignalKind::FreeText | SignalKind::Pointer => habit_accuses(s),
                 SignalKind::Context | SignalKind::Authenticator => false,
             }
     };
     evidence(signals.iter().filter(says)).map(|evidence| evidence.band(limits))
+}
+
+/// Whether a signal is one of habits that, by itself, finds enough to ask for more.
+pub fn habit_accuses(signal: &Signal) -> bool {
+    matches!(signal.kind, SignalKind::FreeText | SignalKind::Pointer)
+        && signal.llr >= MEDIUM_LLR
+        && signal.status == SignalStatus::Scored
 }
 
 /// Where the bands begin, in nats of evidence above the prior.
@@ -112,7 +121,9 @@ impl Evidence {
 
 /// INVARIANT: a model that is still learning has no say.
 fn was_scored(signal: &Signal) -> bool {
-    let learning = signal.kind == SignalKind::KeystrokeFixed && signal.maturity == Maturity::Learning;
+    let model =
+        matches!(signal.kind, SignalKind::KeystrokeFixed | SignalKind::FreeText | SignalKind::Pointer);
+    let learning = model && signal.maturity == Maturity::Learning;
     signal.status == SignalStatus::Scored && !learning
 }
 
@@ -138,6 +149,8 @@ fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<Evidence> {
                 accusations += llr.max(0.0);
             }
             SignalKind::Context | SignalKind::Authenticator => others += llr,
+            // They can only accuse.
+            SignalKind::FreeText | SignalKind::Pointer => others += llr.max(0.0),
         }
     }
     let typing = (typing / fields.max(1.0).sqrt()).clamp(-MAX_TYPING_LLR, MAX_TYPING_LLR);
@@ -208,6 +221,31 @@ mod tests {
         assert_eq!(
             fused(&[typing(4.0, Maturity::Mature), context::signal(Some(true), Some(true), 0, 0)]),
             Band::High
+        );
+    }
+
+    #[test]
+    fn habits_only_accuse_and_never_reach_high() {
+        let habit = |kind, llr| Signal { llr, maturity: Maturity::Provisional, ..crate::observed(kind, 0.0) };
+        let band = |signals: &[Signal]| behaviour_band(signals, Limits::default());
+        for (kind, most) in [
+            (SignalKind::FreeText, crate::free_text::MAX_FREE_TEXT_LLR),
+            (SignalKind::Pointer, crate::pointer::MAX_POINTER_LLR),
+        ] {
+            for as_usual in [-1.0, 0.0, MEDIUM_LLR - 0.01] {
+                assert_eq!(band(&[habit(kind, as_usual)]), None, "as usual spares nobody anything");
+            }
+            assert_eq!(band(&[habit(kind, most)]), Some(Band::Medium));
+            let learning = Signal { maturity: Maturity::Learning, ..habit(kind, most) };
+            assert_eq!(band(&[learning]), None);
+        }
+        let own = typing(-4.0, Maturity::Mature);
+        assert_eq!(band(&[own.clone(), habit(SignalKind::Pointer, 1.0)]), Some(Band::Low));
+        let risk = |signals: &[Signal]| fuse(signals, Limits::default(), Timestamp::from_secs(0));
+        assert_eq!(
+            risk(&[own.clone(), habit(SignalKind::FreeText, -1.0)]),
+            risk(&[own]),
+            "no risk is less for it"
         );
     }
 

@@ -10,7 +10,7 @@ use keyward_tests::{Person, Place, log};
 use serde_json::Value;
 use tonic::Code;
 
-async fn export(place: &Place, person: &Person) -> Value {
+pub(super) async fn export(place: &Place, person: &Person) -> Value {
     let request = v1::ExportSubjectRequest { tenant: TENANT.to_owned(), subject: person.subject.clone() };
     let mut pieces = place.door.profiles().export_subject(request).await.expect("it begins").into_inner();
     let mut document = Vec::new();

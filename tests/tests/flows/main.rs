@@ -5,6 +5,7 @@ mod consent;
 mod edge;
 mod export;
 mod friction;
+mod habits;
 mod learning;
 mod passkeys;
 mod records;

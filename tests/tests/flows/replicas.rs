@@ -3,13 +3,16 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use keyward_api::convert::WireEnum;
 use keyward_api::v1;
-use keyward_domain::{ClaimKind, DeviceClass, Outcome, ReasonCode};
+use keyward_domain::{ClaimKind, DeviceClass, Outcome, ReasonCode, SignalKind};
 use keyward_testkit::RedisServer;
 use keyward_tests::door::claim;
-use keyward_tests::person::{TENANT, history, own, somebody_elses, typed};
+use keyward_tests::person::{TENANT, history, own, somebody_elses, subject, typed};
 use keyward_tests::seen::Seen;
 use keyward_tests::{Deployment, Door, Hot, Person, Place, World, log};
+
+use super::habits;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -106,6 +109,28 @@ async fn a_word_against_behaviour_holds_at_the_other_replica_at_once() {
         let again = place.door.password_login(&place.world, &person, &format!("again-{n}"), &own(n)).await;
         assert!(!Seen::from(&again).says(ReasonCode::BehaviourOptedOut), "round {n}");
     }
+    place.door.close().await;
+    other.door.close().await;
+}
+
+/// The version of the habits that judged pointer movement, as the other replica tells it; none while it knows none.
+async fn habits_version(replica: &Replica, person: &Person, session: &str) -> Option<u64> {
+    let decision = habits::decided(&replica.door, person, session, habits::moved(1.0, 9)).await;
+    let pointer = decision.signals.iter().find(|signal| signal.kind == SignalKind::Pointer.number());
+    pointer.filter(|signal| signal.status() == v1::SignalStatus::Scored).map(|signal| signal.profile_version)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn habits_are_known_and_gone_at_the_other_replica_at_once() {
+    let redis = RedisServer::start().await.expect("redis starts");
+    let deployment = Deployment::new();
+    let replicas = two(&deployment, &redis).await;
+    let (place, other, person) = known(deployment, replicas).await;
+    assert_eq!(habits_version(&other, &person, "before").await, None);
+    habits::learned(&place, &person, |n| habits::moved(1.0, n)).await;
+    assert_eq!(habits_version(&other, &person, "after").await, Some(4), "one for each session");
+    place.world.engine.reset_profile(&subject(&person), None).await.expect("a reset");
+    assert_eq!(habits_version(&other, &person, "reset").await, None);
     place.door.close().await;
     other.door.close().await;
 }

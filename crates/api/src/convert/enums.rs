@@ -66,7 +66,8 @@ wire_enums! {
         DigitRight Space Enter Backspace Tab Shift Control Navigation Punctuation Keypad Other;
     domain::Outcome = Unspecified | Allow StepUp Deny;
     domain::Band = Unspecified | Low Medium High;
-    domain::SignalKind = Unspecified | KeystrokeFixed Integrity Context Authenticator RecordAccess;
+    domain::SignalKind = Unspecified | KeystrokeFixed Integrity Context Authenticator RecordAccess FreeText
+        Pointer;
     domain::SignalStatus = Unspecified | Scored Absent NoModel NotComparable Unavailable;
     domain::Maturity = Unspecified | Learning Provisional Mature;
     domain::Evidence = Unspecified | Passkey HardwarePasskey BreakGlass;
@@ -76,7 +77,7 @@ wire_enums! {
         TypingMatches TypingUnusual TypingDiffers TypingLearning TypingNotComparable TypingAbsent TelemetryReplayed
         TelemetryMachineLike NonceMissing NonceStale NonceReused DeviceNew NetworkNew RecentFailures AttemptsLimited
         RecordAccessBurst ModelUnavailable HotStoreUnavailable DeadlineShort AuditUnavailable
-        TypingProofDue KeyUnavailable BehaviourOptedOut FrictionCapped;
+        TypingProofDue KeyUnavailable BehaviourOptedOut FrictionCapped HabitsUnusual;
     engine::ReportedOutcome = Unspecified | ConfirmedUser ConfirmedAttack FalseAlarm;
 }
 

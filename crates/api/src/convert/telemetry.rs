@@ -56,6 +56,7 @@ pub fn keystrokes_to_wire(sample: &KeystrokeSample) -> v1::KeystrokeSample {
         autofilled: sample.quality.autofilled,
         composed: sample.quality.composed,
         coarse_clock: sample.quality.coarse_clock,
+        free_text: sample.quality.free_text,
     }
 }
 
@@ -119,6 +120,7 @@ pub(super) fn keystrokes(
         autofilled: message.autofilled,
         composed: message.composed,
         coarse_clock: message.coarse_clock,
+        free_text: message.free_text,
     };
     let v1::KeystrokeSample { field, position, zone, down_us, up_us, .. } = message;
     let label = text::id::<FieldLabel>(field, at.field("field"), found);
@@ -362,6 +364,7 @@ mod tests {
             autofilled: true,
             composed: true,
             coarse_clock: true,
+            free_text: true,
         };
         let largest = v1::Telemetry {
             nonce: id('n'),

@@ -174,7 +174,17 @@ fn telemetry_cannot_carry_what_was_typed() {
     // A number column could spell a text just as well: these are all there are.
     let columns: Vec<_> =
         contract.message(".keyward.v1.KeystrokeSample").field.iter().map(|it| it.name().to_owned()).collect();
-    let expected =
-        ["field", "position", "zone", "down_us", "up_us", "pasted", "autofilled", "composed", "coarse_clock"];
+    let expected = [
+        "field",
+        "position",
+        "zone",
+        "down_us",
+        "up_us",
+        "pasted",
+        "autofilled",
+        "composed",
+        "coarse_clock",
+        "free_text",
+    ];
     assert_eq!(columns, expected);
 }

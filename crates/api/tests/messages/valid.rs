@@ -139,11 +139,8 @@ fn claims() -> impl Strategy<Value = Vec<Claim>> {
 
 fn keystrokes() -> impl Strategy<Value = KeystrokeSample> {
     let presses = vec((any::<u16>(), select(KeyZone::ALL), 0..300_000_u32, 0..300_000_u32), 0..60);
-    let quality = any::<[bool; 4]>().prop_map(|[pasted, autofilled, composed, coarse_clock]| InputQuality {
-        pasted,
-        autofilled,
-        composed,
-        coarse_clock,
+    let quality = any::<[bool; 5]>().prop_map(|[pasted, autofilled, composed, coarse_clock, free_text]| {
+        InputQuality { pasted, autofilled, composed, coarse_clock, free_text }
     });
     (ID, presses, quality).prop_map(|(field, presses, quality)| {
         let mut now = 0;
