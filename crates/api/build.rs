@@ -7,6 +7,7 @@ use prost::Message as _;
 /// Messages whose generated `Debug` would show behaviour, credentials or a person's words; `src/v1.rs` writes others.
 const REDACTED: &[&str] = &[
     "keyward.v1.BreakGlass",
+    "keyward.v1.CoarseLocation",
     "keyward.v1.Decision",
     "keyward.v1.FinishRegistrationRequest",
     "keyward.v1.KeystrokeSample",

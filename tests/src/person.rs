@@ -64,7 +64,11 @@ impl Person {
                 device_class: DeviceClass::Personal.number(),
             }),
             action: Some(action(ActionKind::Login, Sensitivity::Routine)),
-            client: Some(v1::ClientContext { ip: "198.51.100.7".to_owned(), recent_failures: 0 }),
+            client: Some(v1::ClientContext {
+                ip: "198.51.100.7".to_owned(),
+                recent_failures: 0,
+                ..Default::default()
+            }),
             ..v1::Assessment::default()
         }
     }

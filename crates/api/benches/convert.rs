@@ -36,7 +36,7 @@ fn question() -> v1::AssessRequest {
             sensitivity: v1::Sensitivity::Clinical.into(),
             in_care_team: None,
         }),
-        client: Some(v1::ClientContext { ip: "192.0.2.7".into(), recent_failures: 0 }),
+        client: Some(v1::ClientContext { ip: "192.0.2.7".into(), recent_failures: 0, ..Default::default() }),
         claims: vec![v1::Claim { kind: v1::ClaimKind::Password.into(), verified_at }],
         telemetry: Some(v1::Telemetry {
             nonce: "n".repeat(64),

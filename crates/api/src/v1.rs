@@ -30,6 +30,7 @@ macro_rules! redacted {
 
 redacted! {
     BreakGlass {}
+    CoarseLocation {}
     Decision { id, outcome, audit_index }
     FinishRegistrationRequest { tenant, session, ceremony_id }
     KeystrokeSample { field, pasted, autofilled, composed, coarse_clock, free_text }

@@ -121,6 +121,25 @@ pub struct ClientContext {
     pub ip: Option<std::net::IpAddr>,
     /// Failed attempts that the caller counted just before this one.
     pub recent_failures: u32,
+    /// Where the client is, if the caller knows and tells.
+    pub location: Option<CoarseLocation>,
+}
+
+/// Where a client is, to a tenth of a degree: a town, not an address.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoarseLocation {
+    /// Latitude in tenths of a degree, from -900 to 900.
+    pub latitude_tenths: i16,
+    /// Longitude in tenths of a degree, from -1800 to 1800.
+    pub longitude_tenths: i16,
+    /// How far from there it may be, in kilometres.
+    pub uncertainty_km: u16,
+}
+
+impl std::fmt::Debug for CoarseLocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CoarseLocation(redacted)")
+    }
 }
 
 /// Something the caller verified itself; the tenant's policy decides what it is worth.

@@ -166,6 +166,14 @@ reasons! {
     HabitsUnusual = "HABITS_UNUSUAL" {
         admin: "Typing of any text, or pointer movement, in this session is unusual for this person.", user: "",
         metadata: ["signal"] },
+    /// The hour is unusual.
+    HourUnusual = "HOUR_UNUSUAL" {
+        admin: "This person has rarely been proven at this hour of the day and week. By itself that asks for nothing.",
+        user: "", metadata: [] },
+    /// A journey that cannot have been made.
+    TravelImpossible = "TRAVEL_IMPOSSIBLE" {
+        admin: "This person was proven too far away too short a time ago to be here now, as the caller tells both places.",
+        user: "", metadata: [] },
 }
 
 /// A reason with what is known beyond its code.

@@ -22,6 +22,8 @@ named! {
         FreeText = "free_text",
         /// Pointer movement within a session, against the person's own habits.
         Pointer = "pointer",
+        /// The hour of the day and of the week, against when the person was proven before.
+        Rhythm = "rhythm",
     }
 }
 

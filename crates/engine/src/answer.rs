@@ -131,6 +131,7 @@ impl Engine {
             device_class: a.device.class,
             device_known: observed.device_known,
             network_known: observed.network_known,
+            travel_impossible: observed.travel_impossible,
             passkey: proof.map(|proof| PasskeyFact {
                 age_s: now.since(proof.at).as_secs(),
                 user_verified: proof.user_verified,

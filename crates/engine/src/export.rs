@@ -119,6 +119,13 @@ impl Engine {
             "passkeys": passkeys,
             "devices": sightings(devices),
             "networks": sightings(networks),
+            "last_place": person.known.last_place().map(|(place, when)| json!({
+                "latitude": f64::from(place.latitude_tenths) / 10.0,
+                "longitude": f64::from(place.longitude_tenths) / 10.0,
+                "uncertainty_km": place.uncertainty_km,
+                "at": at(when),
+            })),
+            "proven_around": person.known.rhythm().moments().map(at).collect::<Vec<_>>(),
         }))
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
 use crate::habits::{self, Behaviour, HabitStore};
-use crate::known::Marks;
+use crate::known::{Known, Marks};
 use crate::observe::Observed;
 use crate::people::{People, Person, durable};
 use crate::profiles::{self, Lookup, Profile, Profiles, Taught};
@@ -265,7 +265,7 @@ impl Trainer {
         }
     }
 
-    /// Forgets one profile of a person, or all and their habits, with their samples. How many profiles were forgotten.
+    /// Forgets one profile of a person, or all with habits and hours, and their samples. How many profiles were forgotten.
     pub(crate) async fn forget(&self, person: &Person, name: Option<&str>) -> Result<u32, EngineError> {
         let mut forgotten = 0;
         for (there, _) in self.store.document_names(&person.who).await.map_err(durable)? {
@@ -278,6 +278,9 @@ impl Trainer {
                 self.remove(&person.who, &there).await?;
                 forgotten += u32::from(profile);
             }
+        }
+        if name.is_none() {
+            self.people.change(&person.who, self.clock.now(), Known::forget_rhythm).await?;
         }
         Ok(forgotten)
     }

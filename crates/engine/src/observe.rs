@@ -8,7 +8,7 @@ use keyward_features::integrity::{MachineLike, machine_like};
 use keyward_features::{FixedText, fixed_text};
 use keyward_policy::NonceState;
 use keyward_scoring::fusion::{Limits, habit_accuses};
-use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access};
+use keyward_scoring::{authenticator, behaviour_band, context, fuse, integrity, record_access, rhythm};
 
 use crate::assertions::Shown;
 use crate::assess::{Case, Read};
@@ -35,6 +35,7 @@ pub(crate) struct Observed {
     pub burst: bool,
     pub device_known: Option<bool>,
     pub network_known: Option<bool>,
+    pub travel_impossible: bool,
     /// Whether typing spared so many logins in a row that this one is to be proven.
     pub proof_due: bool,
     /// Whether a typing model could not be asked.
@@ -74,7 +75,9 @@ impl Engine {
         let machine = fixed.iter().find_map(|sample| machine_like(sample));
         let (seen, habits) =
             habits_signals(&a.telemetry, read.habits.as_ref().map(|cached| &*cached.habits), &mut reasons);
-        let context = self.context(case, read, &mut reasons);
+        let known = read.person.as_ref().filter(|_| !case.withheld).map(|person| &person.known);
+        let travel_impossible = known.is_some_and(|known| known.cannot_be_there(read.marks, now));
+        let context = self.context(case, read, travel_impossible, &mut reasons);
         let access = self.record_access(a.telemetry.record_access.as_ref(), &mut reasons);
 
         let mut signals: Vec<Signal> = typings.iter().map(|t| t.signal.clone()).collect();
@@ -96,6 +99,7 @@ impl Engine {
         let burst = access.llr > 0.0;
         signals.extend([context, authenticator_signal(&case.shown, &mut reasons), access]);
         signals.extend(habits);
+        signals.extend(hour(case, read, now, &mut reasons));
 
         let mut typed = Vec::new();
         for (typing, sample) in typings.into_iter().zip(fixed) {
@@ -120,6 +124,7 @@ impl Engine {
             burst,
             device_known: read.person.as_ref().map(|p| p.known.has_device(read.marks)),
             network_known: read.person.as_ref().map(|p| p.known.has_network(read.marks)),
+            travel_impossible,
             typed,
         }
     }
@@ -137,7 +142,13 @@ impl Engine {
         )
     }
 
-    fn context(&self, case: &Case, read: &Read, reasons: &mut Vec<Reason>) -> Signal {
+    fn context(
+        &self,
+        case: &Case,
+        read: &Read,
+        travel_impossible: bool,
+        reasons: &mut Vec<Reason>,
+    ) -> Signal {
         let device = read.person.as_ref().map(|p| p.known.has_device(read.marks));
         let network = read.person.as_ref().map(|p| p.known.has_network(read.marks));
         let failures = case.assessment.client.recent_failures;
@@ -148,6 +159,9 @@ impl Engine {
         if network == Some(false) && case.assessment.client.ip.is_some() {
             reasons.push(ReasonCode::NetworkNew.into());
         }
+        if travel_impossible {
+            reasons.push(ReasonCode::TravelImpossible.into());
+        }
         if failures > 0 {
             reasons.push(Reason::new(ReasonCode::RecentFailures).with("count", &failures));
         }
@@ -157,7 +171,8 @@ impl Engine {
         }
         // A network that the caller does not tell is no finding.
         let network = network.filter(|_| case.assessment.client.ip.is_some());
-        context::signal(device, network, failures, attempts)
+        let signal = context::signal(device, network, failures, attempts);
+        if travel_impossible { context::after_impossible_journey(&signal) } else { signal }
     }
 
     /// Whose limits of attempts are reached, with the counts.
@@ -176,6 +191,16 @@ impl Engine {
         }
         record_access::signal(access, &self.settings.ceilings)
     }
+}
+
+/// The hour, against when the person was proven before; of nobody who opted out.
+fn hour(case: &Case, read: &Read, now: Timestamp, reasons: &mut Vec<Reason>) -> Option<Signal> {
+    let person = read.person.as_ref().filter(|_| !case.withheld)?;
+    let signal = rhythm::signal(person.known.rhythm(), now);
+    if signal.llr >= rhythm::UNUSUAL_LLR {
+        reasons.push(ReasonCode::HourUnusual.into());
+    }
+    Some(signal)
 }
 
 /// Free text and pointer movement, and what the person's habits say of them.

@@ -3,6 +3,7 @@
 use keyward_audit::{Event, Leaf, Record};
 use keyward_domain::{DecisionId, SessionId, SubjectKey};
 
+use crate::known::Known;
 use crate::people::{durable, hot};
 use crate::profiles::Taught;
 use crate::records::bound;
@@ -56,8 +57,9 @@ impl Engine {
                 self.learner.trainer().train(&person, &name, Taught::TakenBack).await?;
                 retracted += 1;
             }
-            // What an attack may have taught habits is not to be told from the rest: they begin anew.
+            // What an attack may have taught habits and hours is not to be told from the rest: they begin anew.
             self.learner.trainer().forget_habits(who).await?;
+            self.people.change(who, self.clock.now(), Known::forget_rhythm).await?;
         }
         let outcome = serde_json::to_value(outcome).ok().and_then(|v| v.as_str().map(str::to_owned));
         let event = Event::OutcomeReported {

@@ -63,7 +63,7 @@ pub(crate) const AHEAD: Duration = Duration::from_mins(1);
 
 /// The form of hot values, which is part of what they are bound to. Raise it when a type below changes: values of another
 /// form then do not open, and count as lost, rather than being read wrong.
-const FORM: u64 = 4;
+const FORM: u64 = 5;
 
 /// Seals a hot value.
 pub(crate) fn seal<T: Serialize>(

@@ -28,6 +28,9 @@ pub struct Facts {
     /// Whether the network was seen with this person; `None`: not known because the store could not be asked.
     #[serde(default, skip_serializing_if = "is_default")]
     pub network_known: Option<bool>,
+    /// Whether the person was proven too far away too short a time ago to be where the caller says.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub travel_impossible: bool,
     /// The newest passkey assertion that verified.
     #[serde(default, skip_serializing_if = "is_default")]
     pub passkey: Option<PasskeyFact>,
@@ -75,6 +78,7 @@ impl Facts {
             device_class,
             device_known: None,
             network_known: None,
+            travel_impossible: false,
             passkey: None,
             claims: ClaimAges::default(),
             behaviour: None,

@@ -26,7 +26,7 @@ pub(crate) enum Reading {
 use Reading::{Flag, Number, Word};
 
 /// Every attribute of the schema's context: its name, and how a situation tells it.
-pub(crate) const ATTRIBUTES: [(&str, Reading); 25] = [
+pub(crate) const ATTRIBUTES: [(&str, Reading); 26] = [
     ("factor_age_s", Number(Situation::factor_age_s)),
     ("possession_age_s", Number(Situation::possession_age_s)),
     ("passkey_age_s", Number(Situation::passkey_age_s)),
@@ -37,6 +37,7 @@ pub(crate) const ATTRIBUTES: [(&str, Reading); 25] = [
     ("device", Word(|s| s.device as usize, |v| &v.devices)),
     ("device_known", Flag(|s| s.device_known)),
     ("network_known", Flag(|s| s.network_known)),
+    ("travel_impossible", Flag(|s| s.travel_impossible)),
     ("care_team", Word(|s| care_team(s.in_care_team), |v| &v.care_team)),
     ("behaviour", Word(|s| behaviour(s.behaviour), |v| &v.behaviours)),
     ("maturity", Word(|s| s.maturity as usize, |v| &v.maturities)),

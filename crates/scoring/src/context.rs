@@ -22,6 +22,8 @@ pub const FAILURE_LLR: f32 = 0.35;
 pub const ATTEMPT_LLR: f32 = 0.2;
 /// The most that failures and attempts say together.
 pub const MAX_FAILURES_LLR: f32 = 2.0;
+/// A journey that cannot have been made (`travel`). With everything else as usual the risk is MEDIUM.
+pub const TRAVEL_LLR: f32 = 2.0;
 /// So many attempts are ordinary: a login and its repetition.
 const FREE_ATTEMPTS: u32 = 2;
 
@@ -43,6 +45,12 @@ pub fn signal(
     let tries =
         FAILURE_LLR * count(recent_failures) + ATTEMPT_LLR * count(attempts.saturating_sub(FREE_ATTEMPTS));
     observed(SignalKind::Context, place + tries.min(MAX_FAILURES_LLR))
+}
+
+/// The same with a journey that cannot have been made.
+#[must_use]
+pub fn after_impossible_journey(signal: &Signal) -> Signal {
+    observed(SignalKind::Context, signal.llr + TRAVEL_LLR)
 }
 
 fn weigh(known: Option<bool>, if_known: f32, if_new: f32) -> f32 {

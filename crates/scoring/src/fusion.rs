@@ -33,8 +33,10 @@ pub fn fuse(signals: &[Signal], limits: Limits, at: Timestamp) -> Option<Risk> {
 /// The band of the behavioural signals alone: typing, integrity and record access. `None` when none of them
 /// has a say.
 ///
-/// Integrity, record access and habits can only accuse: nobody is spared anything for moving a pointer as usual.
+/// Integrity, record access and habits can only accuse: nobody is spared anything for moving a pointer as usual. The hour is
+/// heard beside typing, and never by itself.
 pub fn behaviour_band(signals: &[Signal], limits: Limits) -> Option<Band> {
+    let typed = signals.iter().any(|s| s.kind == SignalKind::KeystrokeFixed && was_scored(s));
     let says = |s: &&Signal| {
         was_scored(s)
             && match s.kind {
@@ -42,6 +44,7 @@ pub fn behaviour_band(signals: &[Signal], limits: Limits) -> Option<Band> {
                 SignalKind::Integrity | SignalKind::RecordAccess => s.llr > 0.0,
                 // Below, they would give a band LOW of their own, which spares friction.
                 SignalKind::FreeText | SignalKind::Pointer => habit_accuses(s),
+                SignalKind::Rhythm => typed,
                 SignalKind::Context | SignalKind::Authenticator => false,
             }
     };
@@ -121,8 +124,10 @@ impl Evidence {
 
 /// INVARIANT: a model that is still learning has no say.
 fn was_scored(signal: &Signal) -> bool {
-    let model =
-        matches!(signal.kind, SignalKind::KeystrokeFixed | SignalKind::FreeText | SignalKind::Pointer);
+    let model = matches!(
+        signal.kind,
+        SignalKind::KeystrokeFixed | SignalKind::FreeText | SignalKind::Pointer | SignalKind::Rhythm
+    );
     let learning = model && signal.maturity == Maturity::Learning;
     signal.status == SignalStatus::Scored && !learning
 }
@@ -137,7 +142,8 @@ fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<Evidence> {
     let (mut typing, mut fields, mut others, mut accusations, mut any) =
         (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, false);
     for signal in signals {
-        any = true;
+        // An hour alone is no evidence of anybody.
+        any |= signal.kind != SignalKind::Rhythm;
         let llr = bounded(signal);
         match signal.kind {
             SignalKind::KeystrokeFixed => {
@@ -150,7 +156,7 @@ fn evidence<'a>(signals: impl Iterator<Item = &'a Signal>) -> Option<Evidence> {
             }
             SignalKind::Context | SignalKind::Authenticator => others += llr,
             // They can only accuse.
-            SignalKind::FreeText | SignalKind::Pointer => others += llr.max(0.0),
+            SignalKind::FreeText | SignalKind::Pointer | SignalKind::Rhythm => others += llr.max(0.0),
         }
     }
     let typing = (typing / fields.max(1.0).sqrt()).clamp(-MAX_TYPING_LLR, MAX_TYPING_LLR);
@@ -250,6 +256,31 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_alone_is_nothing_and_beside_typing_it_accuses() {
+        let hour =
+            |llr| Signal { llr, maturity: Maturity::Provisional, ..crate::observed(SignalKind::Rhythm, 0.0) };
+        let band = |signals: &[Signal]| behaviour_band(signals, Limits::default());
+        let risk = |signals: &[Signal]| fuse(signals, Limits::default(), Timestamp::from_secs(0));
+        let most = hour(crate::rhythm::MAX_RHYTHM_LLR);
+        assert_eq!((band(std::slice::from_ref(&most)), risk(std::slice::from_ref(&most))), (None, None));
+        let learning = typing(MAX_TYPING_LLR, Maturity::Learning);
+        assert_eq!(band(&[learning, most.clone(), clean()]), None);
+        // Whatever else is as usual, the hour does not lift the risk out of LOW.
+        for network in [None, Some(true)] {
+            let at_home = context::signal(Some(true), network, 0, 0);
+            assert_eq!(fused(&[at_home, most.clone()]), Band::Low);
+        }
+        let own = typing(-2.0, Maturity::Mature);
+        assert_eq!(band(&[own.clone(), most.clone()]), Some(Band::Low));
+        let odd = typing(MEDIUM_LLR - 0.1, Maturity::Mature);
+        assert_eq!(band(std::slice::from_ref(&odd)), Some(Band::Low));
+        assert_eq!(band(&[odd, most.clone()]), Some(Band::Medium));
+        let unusual = typing(HIGH_LLR - crate::rhythm::MAX_RHYTHM_LLR - 0.1, Maturity::Mature);
+        assert_eq!(band(&[unusual, most]), Some(Band::Medium), "by half a nat it makes nothing HIGH");
+        assert_eq!(risk(&[own.clone(), hour(-1.0)]), risk(&[own]), "no risk is less for it");
+    }
+
+    #[test]
     fn a_replay_is_high_however_well_it_types() {
         let place = context::signal(Some(true), Some(true), 0, 0);
         let perfect = typing(-MAX_TYPING_LLR, Maturity::Mature);
@@ -273,6 +304,8 @@ mod tests {
         assert_eq!(fused(&[context::signal(Some(true), Some(false), 0, 0)]), Band::Low);
         assert_eq!(fused(&[context::signal(Some(false), Some(false), 0, 0)]), Band::Medium);
         assert_eq!(fused(&[context::signal(Some(false), Some(false), 10, 0)]), Band::High);
+        let at_home = context::signal(Some(true), Some(true), 0, 0);
+        assert_eq!(fused(&[context::after_impossible_journey(&at_home)]), Band::Medium);
         assert!(context::signal(Some(true), None, 3, 0).llr > context::signal(Some(true), None, 0, 0).llr);
         assert!(context::signal(None, None, 0, 9).llr > context::signal(None, None, 0, 2).llr);
     }

@@ -13,7 +13,9 @@ mod keystroke;
 pub mod pointer;
 pub mod recent;
 pub mod record_access;
+pub mod rhythm;
 mod svm;
+pub mod travel;
 
 pub use fusion::{behaviour_band, fuse};
 pub use keystroke::{

@@ -92,7 +92,11 @@ impl Actor<'_> {
         for typed in [&Typist::new(IMPOSTOR).type_text(KEYS, BEFORE + day), recorded] {
             let session = random_id();
             let mut login = self.question(&session, v1::ActionKind::Login, v1::Sensitivity::Routine);
-            login.client = Some(v1::ClientContext { ip: "203.0.113.80".to_owned(), recent_failures: 2 });
+            login.client = Some(v1::ClientContext {
+                ip: "203.0.113.80".to_owned(),
+                recent_failures: 2,
+                ..Default::default()
+            });
             login.device = Some(v1::Device {
                 id: "rehearsed-elsewhere".to_owned(),
                 device_class: v1::DeviceClass::Personal.into(),
@@ -209,7 +213,11 @@ impl Actor<'_> {
                 sensitivity: sensitivity.into(),
                 in_care_team: Some(true),
             }),
-            client: Some(v1::ClientContext { ip: "192.0.2.17".to_owned(), recent_failures: 0 }),
+            client: Some(v1::ClientContext {
+                ip: "192.0.2.17".to_owned(),
+                recent_failures: 0,
+                ..Default::default()
+            }),
             claims: vec![v1::Claim { kind: v1::ClaimKind::Password.into(), verified_at: Some(now()) }],
             ..v1::Assessment::default()
         }

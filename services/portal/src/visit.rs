@@ -286,5 +286,5 @@ fn header(cookie: &Cookie<'_>) -> HeaderValue {
 
 /// Where a request came from, as the portal sees it.
 pub fn context(ip: IpAddr, recent_failures: u32) -> v1::ClientContext {
-    v1::ClientContext { ip: ip.to_string(), recent_failures }
+    v1::ClientContext { ip: ip.to_string(), recent_failures, ..Default::default() }
 }

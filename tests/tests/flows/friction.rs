@@ -128,7 +128,7 @@ async fn a_step_up_that_is_completed_counts_as_one_that_asked_in_vain() {
 }
 
 /// Times so many percent of the way from one sample to the other.
-fn mixed(one: &KeystrokeSample, other: &KeystrokeSample, percent: u64) -> KeystrokeSample {
+pub(super) fn mixed(one: &KeystrokeSample, other: &KeystrokeSample, percent: u64) -> KeystrokeSample {
     let between = |a: &[u32], b: &[u32]| -> Vec<u32> {
         let mix = |a: u32, b: u32| (u64::from(a) * (100 - percent) + u64::from(b) * percent) / 100;
         a.iter().zip(b).map(|(a, b)| u32::try_from(mix(*a, *b)).expect("between two")).collect()

@@ -73,7 +73,7 @@ async fn checkpoint(place: &Place, person: &Person, session: &str, telemetry: v1
 }
 
 /// A session that begins with the passkey.
-async fn proven(place: &Place, person: &Person, session: &str) {
+pub(super) async fn proven(place: &Place, person: &Person, session: &str) {
     let mut question = person.asks(session);
     question.assertion = Some(place.door.show(person, session, None).await);
     assert_eq!(Seen::from(&place.door.ask(question).await.expect("a decision")).outcome, Outcome::Allow);

@@ -211,7 +211,8 @@ async fn attempts_from_one_network_and_of_a_tenant_count_at_both_replicas() {
     let attempt = async |replica: &Door, world: &World, n: usize, ip: &str| {
         let session = format!("attack-{n}");
         let mut question = victims[n % victims.len()].asks(&session);
-        question.client = Some(v1::ClientContext { ip: ip.to_owned(), recent_failures: 0 });
+        question.client =
+            Some(v1::ClientContext { ip: ip.to_owned(), recent_failures: 0, ..Default::default() });
         question.claims = vec![claim(world, ClaimKind::Password, Duration::from_secs(5))];
         question.telemetry = Some(typed(&somebody_elses(n as u64), &replica.nonce(&session).await));
         Seen::from(&replica.ask(question).await.expect("a decision"))
@@ -221,7 +222,8 @@ async fn attempts_from_one_network_and_of_a_tenant_count_at_both_replicas() {
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let session = format!("alice-{n}");
         let mut question = person.asks(&session);
-        question.client = Some(v1::ClientContext { ip: ip.to_owned(), recent_failures: 0 });
+        question.client =
+            Some(v1::ClientContext { ip: ip.to_owned(), recent_failures: 0, ..Default::default() });
         question.claims = vec![claim(&other.world, ClaimKind::Password, Duration::from_secs(5))];
         question.telemetry = Some(typed(&own(n), &other.door.nonce(&session).await));
         let decision = other.door.ask(question).await.expect("a decision");

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use keyward_domain::{
-    Action, AssertionResponse, Assessment, BreakGlass, Claim, ClaimKind, ClientContext, DecisionId, Device,
-    RoleName, Roles, SessionId, SubjectKey, TenantId, Timestamp,
+    Action, AssertionResponse, Assessment, BreakGlass, Claim, ClaimKind, ClientContext, CoarseLocation,
+    DecisionId, Device, RoleName, Roles, SessionId, SubjectKey, TenantId, Timestamp,
 };
 use keyward_engine::{ReportedOutcome, StepUpAnswer};
 
@@ -16,6 +16,8 @@ use crate::v1;
 const MAX_ROLES: usize = 16;
 /// The most failed attempts that a caller may count.
 const MAX_RECENT_FAILURES: u32 = 1000;
+/// Half around the earth, in kilometres.
+const MAX_UNCERTAINTY_KM: u16 = 20_000;
 /// The longest assertion, in bytes.
 const MAX_ASSERTION_BYTES: usize = 16_384;
 /// The shortest and the longest justification, in characters.
@@ -151,7 +153,26 @@ fn client(message: &v1::ClientContext, at: Path<'_>, found: &mut Violations) -> 
         }
         n => Ok(n),
     };
-    Ok(ClientContext { ip: ip?, recent_failures: recent_failures? })
+    let location = message.location.map(|it| self::location(it, at.field("location"), found)).transpose();
+    Ok(ClientContext { ip: ip?, recent_failures: recent_failures?, location: location? })
+}
+
+fn location(message: v1::CoarseLocation, at: Path<'_>, found: &mut Violations) -> Checked<CoarseLocation> {
+    let tenths = |value: i32, most: i16, at: Path<'_>, found: &mut Violations| {
+        let value = i16::try_from(value).ok().filter(|value| (-most..=most).contains(value));
+        value.ok_or_else(|| found.add(at, format_args!("must be between -{most} and {most}")))
+    };
+    let latitude = tenths(message.latitude_tenths, 900, at.field("latitude_tenths"), found);
+    let longitude = tenths(message.longitude_tenths, 1800, at.field("longitude_tenths"), found);
+    let uncertainty = u16::try_from(message.uncertainty_km).ok().filter(|km| *km <= MAX_UNCERTAINTY_KM);
+    let uncertainty = uncertainty.ok_or_else(|| {
+        found.add(at.field("uncertainty_km"), format_args!("must be at most {MAX_UNCERTAINTY_KM}"))
+    });
+    Ok(CoarseLocation {
+        latitude_tenths: latitude?,
+        longitude_tenths: longitude?,
+        uncertainty_km: uncertainty?,
+    })
 }
 
 /// An IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) is the same network as the IPv4 address.
@@ -226,7 +247,15 @@ mod tests {
                 sensitivity: v1::Sensitivity::Clinical.into(),
                 in_care_team: Some(false),
             }),
-            client: Some(v1::ClientContext { ip: "::ffff:192.0.2.1".into(), recent_failures: 1000 }),
+            client: Some(v1::ClientContext {
+                ip: "::ffff:192.0.2.1".into(),
+                recent_failures: 1000,
+                location: Some(v1::CoarseLocation {
+                    latitude_tenths: -900,
+                    longitude_tenths: 1800,
+                    uncertainty_km: 20_000,
+                }),
+            }),
             claims: vec![claim_at(v1::ClaimKind::Password, NOW.secs())],
             ..Default::default()
         }
@@ -251,6 +280,8 @@ mod tests {
         assert_eq!(asked.device, Device { id: None, class: keyward_domain::DeviceClass::Kiosk });
         assert_eq!(asked.action.in_care_team, Some(false));
         assert_eq!(asked.client.ip, Some(IpAddr::from([192, 0, 2, 1])));
+        let there = CoarseLocation { latitude_tenths: -900, longitude_tenths: 1800, uncertainty_km: 20_000 };
+        assert_eq!(asked.client.location, Some(there));
         assert_eq!(asked.claims, [Claim { kind: ClaimKind::Password, verified_at: NOW }]);
         assert_eq!(asked.telemetry, keyward_domain::Telemetry::default());
     }
@@ -275,9 +306,21 @@ mod tests {
         });
         assert_eq!(fields, ["assessment.action.kind", "assessment.action.sensitivity"]);
         let fields = refused(|q| {
-            q.client = Some(v1::ClientContext { ip: "::1%eth0".into(), recent_failures: 1001 });
+            q.client = Some(v1::ClientContext {
+                ip: "::1%eth0".into(),
+                recent_failures: 1001,
+                location: Some(v1::CoarseLocation {
+                    latitude_tenths: 901,
+                    longitude_tenths: i32::MIN,
+                    uncertainty_km: 20_001,
+                }),
+            });
         });
-        assert_eq!(fields, ["assessment.client.ip", "assessment.client.recent_failures"]);
+        let location = ["latitude_tenths", "longitude_tenths", "uncertainty_km"];
+        let expected = ["ip", "recent_failures"].into_iter().map(str::to_owned);
+        let expected = expected.chain(location.map(|field| format!("location.{field}")));
+        let expected: Vec<_> = expected.map(|field| format!("assessment.client.{field}")).collect();
+        assert_eq!(fields, expected);
     }
 
     #[test]

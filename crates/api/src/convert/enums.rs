@@ -67,7 +67,7 @@ wire_enums! {
     domain::Outcome = Unspecified | Allow StepUp Deny;
     domain::Band = Unspecified | Low Medium High;
     domain::SignalKind = Unspecified | KeystrokeFixed Integrity Context Authenticator RecordAccess FreeText
-        Pointer;
+        Pointer Rhythm;
     domain::SignalStatus = Unspecified | Scored Absent NoModel NotComparable Unavailable;
     domain::Maturity = Unspecified | Learning Provisional Mature;
     domain::Evidence = Unspecified | Passkey HardwarePasskey BreakGlass;
@@ -77,7 +77,7 @@ wire_enums! {
         TypingMatches TypingUnusual TypingDiffers TypingLearning TypingNotComparable TypingAbsent TelemetryReplayed
         TelemetryMachineLike NonceMissing NonceStale NonceReused DeviceNew NetworkNew RecentFailures AttemptsLimited
         RecordAccessBurst ModelUnavailable HotStoreUnavailable DeadlineShort AuditUnavailable
-        TypingProofDue KeyUnavailable BehaviourOptedOut FrictionCapped HabitsUnusual;
+        TypingProofDue KeyUnavailable BehaviourOptedOut FrictionCapped HabitsUnusual HourUnusual TravelImpossible;
     engine::ReportedOutcome = Unspecified | ConfirmedUser ConfirmedAttack FalseAlarm;
 }
 

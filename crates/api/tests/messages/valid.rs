@@ -4,9 +4,9 @@ use keyward_api::convert::{WireEnum as _, telemetry_to_wire};
 use keyward_api::v1;
 use keyward_domain::{
     Action, ActionKind, AssertionResponse, Assessment, BreakGlass, CeremonyId, Claim, ClaimKind,
-    ClientContext, Device, DeviceClass, DeviceId, FieldLabel, InputQuality, KeyEvents, KeyZone,
-    KeystrokeSample, PointerSample, RecordAccess, RequestId, RoleName, Sensitivity, SessionId, SubjectId,
-    SubjectKey, Telemetry, TelemetryNonce, TenantId, Timestamp,
+    ClientContext, CoarseLocation, Device, DeviceClass, DeviceId, FieldLabel, InputQuality, KeyEvents,
+    KeyZone, KeystrokeSample, PointerSample, RecordAccess, RequestId, RoleName, Sensitivity, SessionId,
+    SubjectId, SubjectKey, Telemetry, TelemetryNonce, TenantId, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -92,6 +92,11 @@ pub(crate) fn to_wire(asked: &Assessment) -> v1::AssessRequest {
         client: Some(v1::ClientContext {
             ip: asked.client.ip.map(|ip| ip.to_string()).unwrap_or_default(),
             recent_failures: asked.client.recent_failures,
+            location: asked.client.location.map(|there| v1::CoarseLocation {
+                latitude_tenths: there.latitude_tenths.into(),
+                longitude_tenths: there.longitude_tenths.into(),
+                uncertainty_km: there.uncertainty_km.into(),
+            }),
         }),
         claims: asked.claims.iter().map(claim_to_wire).collect(),
         telemetry: Some(telemetry_to_wire(&asked.telemetry)),
@@ -124,10 +129,16 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 fn client() -> impl Strategy<Value = ClientContext> {
-    (any::<Option<std::net::IpAddr>>(), 0..=1000_u32).prop_map(|(ip, recent_failures)| ClientContext {
-        ip: ip.map(|ip| ip.to_canonical()),
-        recent_failures,
-    })
+    let location = (-900_i16..=900, -1800_i16..=1800, 0..=20_000_u16).prop_map(|(north, east, km)| {
+        CoarseLocation { latitude_tenths: north, longitude_tenths: east, uncertainty_km: km }
+    });
+    (any::<Option<std::net::IpAddr>>(), 0..=1000_u32, option::of(location)).prop_map(
+        |(ip, recent_failures, location)| ClientContext {
+            ip: ip.map(|ip| ip.to_canonical()),
+            recent_failures,
+            location,
+        },
+    )
 }
 
 fn claims() -> impl Strategy<Value = Vec<Claim>> {

@@ -121,7 +121,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
     let names = ["clinician", "nurse", "pharmacist", "front_desk", "administrator", "gardener"];
     let rarely = || prop::bool::weighted(0.15);
     let person = (prop::sample::subsequence(names.to_vec(), 0..=3), any_action(), any_of(DeviceClass::ALL));
-    let place = (any::<Option<bool>>(), any::<Option<bool>>());
+    let place = (any::<Option<bool>>(), any::<Option<bool>>(), rarely());
     let proofs = (any_passkey(), any_claims(), rarely(), rarely());
     let seen =
         (prop::option::of(any_of(Band::ALL)), any_of(Maturity::ALL), any_integrity(), rarely(), rarely());
@@ -129,6 +129,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
     (person, place, proofs, seen, rest).prop_map(|(person, place, proofs, seen, rest)| Facts {
         device_known: place.0,
         network_known: place.1,
+        travel_impossible: place.2,
         passkey: proofs.0,
         claims: proofs.1,
         authenticator: AuthenticatorFacts { counter_regressed: proofs.2, backup_changed: proofs.3 },

@@ -40,7 +40,7 @@ fn one_factor_action(facts: &Facts) -> bool {
 type Change = (&'static str, fn(&mut Facts));
 
 /// Facts changed for the stricter, in every way there is.
-const STRICTER: [Change; 25] = [
+const STRICTER: [Change; 26] = [
     ("the hot store is down", |f| f.missing.hot_store = true),
     ("the model is down", |f| f.missing.model = true),
     ("typing falls silent where it was usual", |f| {
@@ -66,6 +66,7 @@ const STRICTER: [Change; 25] = [
     }),
     ("more failures", |f| f.recent_failures += 3),
     ("too many attempts", |f| f.attempts_limited = true),
+    ("a journey that cannot have been made", |f| f.travel_impossible = true),
     ("an unknown device", |f| f.device_known = None),
     ("an unknown network", |f| f.network_known = Some(false)),
     ("an older passkey", |f| {

@@ -72,7 +72,7 @@ fn a_password_with_well_known_typing_opens_a_session_on_a_known_device() {
     assert_eq!(typed_login("gardener", |_| {}), "passkey");
     assert_eq!(typed_login("nurse", |f| f.roles = roles(&["nurse", "administrator"])), "passkey");
 
-    let spoilt: [Case<&str>; 14] = [
+    let spoilt: [Case<&str>; 15] = [
         ("no password", |f| f.claims = ClaimAges::default()),
         ("an old password", |f| f.claims = password(10 * MIN + 1)),
         ("silent typing", |f| f.behaviour = None),
@@ -89,6 +89,7 @@ fn a_password_with_well_known_typing_opens_a_session_on_a_known_device() {
         }),
         ("failures", |f| f.recent_failures = 3),
         ("too many attempts", |f| f.attempts_limited = true),
+        ("a journey that cannot have been made", |f| f.travel_impossible = true),
     ];
     for (what, spoil) in spoilt {
         assert_eq!(typed_login("clinician", spoil), "passkey", "{what}");
@@ -328,7 +329,7 @@ fn administration_elsewhere_asks_for_hardware() {
 
 #[test]
 fn suspicion_asks_for_a_fresh_passkey_and_says_why() {
-    let suspicions: [Case<ReasonCode>; 6] = [
+    let suspicions: [Case<ReasonCode>; 7] = [
         (ReasonCode::TypingDiffers, |f| f.behaviour = Some(Band::High)),
         (ReasonCode::TelemetryReplayed, |f| f.integrity.replayed = true),
         (ReasonCode::TelemetryMachineLike, |f| {
@@ -339,6 +340,7 @@ fn suspicion_asks_for_a_fresh_passkey_and_says_why() {
         }),
         (ReasonCode::RecordAccessBurst, |f| f.record_access_burst = true),
         (ReasonCode::AttemptsLimited, |f| f.attempts_limited = true),
+        (ReasonCode::TravelImpossible, |f| f.travel_impossible = true),
     ];
     for (reason, suspect) in suspicions {
         for (kind, sensitivity) in [(Resume, Routine), (Read, Routine), (Read, Clinical), (Write, Restricted)]

@@ -243,7 +243,7 @@ fn question(
             sensitivity: sensitivity.into(),
             in_care_team: Some(true),
         }),
-        client: Some(v1::ClientContext { ip: ADDRESS.to_owned(), recent_failures: 0 }),
+        client: Some(v1::ClientContext { ip: ADDRESS.to_owned(), recent_failures: 0, ..Default::default() }),
         claims: vec![v1::Claim { kind: v1::ClaimKind::Password.into(), verified_at: Some(verified_at) }],
         ..v1::Assessment::default()
     }
