@@ -115,17 +115,25 @@ async fn typing_that_passes_by_day_may_be_asked_at_night() {
             break;
         }
     }
-    let session = session_at(&place, &person, NIGHT).await;
+    // Night after night, each time until her typing by itself is taken for unusual: where the hour tips the balance is a narrow
+    // band, which one sweep may step over.
     let mut asked = None;
-    for percent in 0..50 {
-        let seen = Seen::from(&chart(&place, &person, &session, Some(&odd(percent, 200))).await);
-        assert!(seen.says(ReasonCode::HourUnusual), "{seen:?}");
-        if percent == 0 {
-            assert_eq!(seen.outcome, Outcome::Allow, "her own typing is let in at any hour: {seen:?}");
+    for night in 2..22 {
+        let session = session_at(&place, &person, NIGHT).await;
+        for percent in 0..50 {
+            let seen = Seen::from(&chart(&place, &person, &session, Some(&odd(percent, 100 * night))).await);
+            assert!(seen.says(ReasonCode::HourUnusual), "{seen:?}");
+            assert!(!seen.says(ReasonCode::AttemptsLimited), "{percent} %: {seen:?}");
+            if seen.says(ReasonCode::TypingDiffers) {
+                break;
+            }
+            if seen.outcome == Outcome::StepUp && seen.says(ReasonCode::TypingMatches) {
+                asked = asked.or(Some(seen));
+                break;
+            }
+            assert_eq!(seen.outcome, Outcome::Allow, "what is no more unusual is let in: {seen:?}");
         }
-        assert!(!seen.says(ReasonCode::AttemptsLimited), "{percent} %: {seen:?}");
-        if seen.outcome == Outcome::StepUp && seen.says(ReasonCode::TypingMatches) {
-            asked = Some(seen);
+        if asked.is_some() {
             break;
         }
     }
