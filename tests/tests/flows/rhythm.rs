@@ -124,7 +124,7 @@ async fn typing_that_passes_by_day_may_be_asked_at_night() {
             let seen = Seen::from(&chart(&place, &person, &session, Some(&odd(percent, 100 * night))).await);
             assert!(seen.says(ReasonCode::HourUnusual), "{seen:?}");
             assert!(!seen.says(ReasonCode::AttemptsLimited), "{percent} %: {seen:?}");
-            if seen.says(ReasonCode::TypingDiffers) {
+            if seen.says(ReasonCode::TypingUnusual) || seen.says(ReasonCode::TypingDiffers) {
                 break;
             }
             if seen.outcome == Outcome::StepUp && seen.says(ReasonCode::TypingMatches) {
