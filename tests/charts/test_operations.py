@@ -25,18 +25,19 @@ def probe_in_background(*arguments):
     return told
 
 
-def test_a_rolling_restart_behind_envoy_loses_no_call(tmp_path, servers):
-    """Two replicas over one store and one Redis, behind Envoy as compose has it; each is restarted in turn under load."""
+def test_a_rolling_restart_with_changed_settings_behind_envoy_loses_no_call(tmp_path, servers):
+    """Two replicas over one store and one Redis, behind Envoy as compose has it; each is restarted in turn under load. Settings
+    are changed so, and in no other way: for a time two replicas with different ones work side by side."""
     need("redis-server")
     redis = free_port()
     servers.append(Server(["redis-server", "--port", redis, "--save", "", "--bind", "127.0.0.1"], tmp_path / "redis.log"))
     until(lambda: "Ready to accept" in servers[0].text())
 
-    def replica(name, port=None):
+    def replica(name, port=None, *changed):
         flags = ["store.hot=redis", f"redis.url=redis://127.0.0.1:{redis}/"]
         # On this shared machine Redis may be late for a moment; that it was would be counted as another answer.
         flags += ["redis.response_timeout_ms=1000", "server.shutdown_notice_ms=1500", "limits.caller_calls_per_second=0"]
-        server = Keyward(tmp_path, *flags, name=name, grpc=port, data=tmp_path / "shared")
+        server = Keyward(tmp_path, *flags, *changed, name=name, grpc=port, data=tmp_path / "shared")
         servers.append(server)
         return server
 
@@ -61,7 +62,7 @@ def test_a_rolling_restart_behind_envoy_loses_no_call(tmp_path, servers):
     done = probe_in_background("--url", f"http://127.0.0.1:{listen}", "--seconds", 14, "--rate", 60, "--connections", 4)
     for old in (first, second):
         assert old.stop() == 0, old.text()
-        replica(f"{old.log.stem}-again", old.grpc)
+        replica(f"{old.log.stem}-again", old.grpc, "assessment.typing_proof_every=5", "server.max_in_flight=100")
         until(healthy)
     told = done()
     assert told["asked"] > 600 and told["failed"] == 0 and told["allowed"] == told["asked"], (told["why"], told, clusters())
