@@ -29,7 +29,7 @@ describe('what leaves the page', () => {
 
   it('has no place for a text, by its type', () => {
     type Words<T> = { [K in keyof T]: T[K] extends string | undefined ? K : never }[keyof T];
-    expectTypeOf<Words<KeystrokeSample>>().toEqualTypeOf<'field'>();
+    expectTypeOf<Words<Required<KeystrokeSample>>>().toEqualTypeOf<'field'>();
     expectTypeOf<Words<Required<Telemetry>>>().toEqualTypeOf<'nonce'>();
     expectTypeOf<KeystrokeSample['position'][number]>().toEqualTypeOf<number>();
     expectTypeOf<KeystrokeSample['downUs'][number]>().toEqualTypeOf<number>();

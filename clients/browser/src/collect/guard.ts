@@ -72,8 +72,9 @@ const SAMPLE = record(
     autofilled: flag,
     composed: flag,
     coarseClock: flag,
+    freeText: flag,
   },
-  [],
+  ['freeText'],
   ['position', 'zone', 'downUs', 'upUs'],
 );
 

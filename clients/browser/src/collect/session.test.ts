@@ -50,6 +50,7 @@ it('hands out batches of open typing, without places', async () => {
     field: 'notes',
     zone: Array(30).fill(3),
     position: Array(30).fill(0),
+    freeText: true,
   });
   session.flush();
   expect(session.report(), 'five presses are not worth a batch').toMatchObject({ sent: 2, waiting: 0 });

@@ -90,7 +90,7 @@ class Batches implements SessionCollector {
     const position = columns.zone.map(() => 0);
     // Paste and autofill put text between the keys that are recorded, and take nothing from them.
     const quality = { pasted: false, autofilled: false, composed: this.#composed, coarseClock: coarseClock() };
-    const sample = { field: this.options.label, ...columns, position, ...quality };
+    const sample = { field: this.options.label, ...columns, position, ...quality, freeText: true };
     this.#clear();
     if (sample.zone.length >= LEAST && this.#consented) this.#enqueue(guarded({ keystrokes: [sample] }));
   }

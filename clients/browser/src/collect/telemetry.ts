@@ -47,6 +47,8 @@ export interface KeystrokeSample {
   readonly composed: boolean;
   /** The browser's clock is coarser than a millisecond. */
   readonly coarseClock: boolean;
+  /** The person's own words, others each time: compared with habits of typing, and with no template of the field. */
+  readonly freeText?: boolean;
 }
 
 /** Pointer movement, as columns of equal length, thinned out and rounded. */

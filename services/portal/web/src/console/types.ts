@@ -56,11 +56,13 @@ export interface Overview {
 /** Signals in the order and with the class that charts draw them in. */
 export const SIGNALS = [
   ['KEYSTROKE_FIXED', 'Typing', 's1'],
-  ['KEYSTROKE_FREE', 'Free typing', 's2'],
+  ['FREE_TEXT', 'Free typing', 's2'],
   ['INTEGRITY', 'Integrity', 's3'],
   ['CONTEXT', 'Place and attempts', 's4'],
   ['AUTHENTICATOR', 'Authenticator', 's5'],
   ['RECORD_ACCESS', 'Record access', 's6'],
+  ['POINTER', 'Pointer', 's7'],
+  ['RHYTHM', 'Hour', 's8'],
 ] as const;
 
 export const OUTCOMES = { allow: 'Allowed', step_up: 'Stepped up', deny: 'Denied' } as const;
